@@ -1,2 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A controlled scheduler and exhaustive explorer for programs built on blocking primitives.
+
+mod api;
+mod clock;
+mod engine;
+mod explore;
+mod finding;
+mod op;
+mod race;
+mod schedule;
+pub mod strategy;
+pub mod sync;
+mod task;
+mod trace;
+
+pub use api::*;
+pub use engine::{Mode, SyncEvent};
+pub use explore::{Config, ExploreError, Outcome, Progress, Replayed, Stats, explore, explore_with, replay};
+pub use finding::{Finding, FindingKind};
+pub use op::{MAX_TASKS, Object, ObjectClass, Op, OpInfo, State, TaskId, TaskSet};
+pub use schedule::{Decision, Schedule, ScheduleError, model_hash};
+pub use trace::{EventKind, Trace, TraceEvent};

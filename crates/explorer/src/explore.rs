@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The exploration: executions under a strategy, rounds until nothing new is learnt, findings with schedules.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::engine::{Engine, Limits, Status, with};
+use crate::finding::{Finding, FindingKind, Wait};
+use crate::op::{TaskId, TaskSet, members};
+use crate::schedule::{Decision, Schedule, model_hash};
+use crate::strategy::dpor::Dpor;
+use crate::strategy::replay::Replay;
+use crate::strategy::{Divergence, Strategy, View};
+use crate::task::{abort_all, body, install_panic_hook, resume};
+use crate::trace::{Recorder, Trace};
+
+/// What to explore and how far.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The model's name; its hash is part of every replay string.
+    pub name: String,
+    /// Executions after which the exploration gives up, sleep-blocked ones included.
+    pub max_executions: u64,
+    /// Steps after which one execution is cut short and reported as [`FindingKind::StepBudget`].
+    pub max_steps: u64,
+    /// End at the first finding, instead of collecting distinct ones.
+    pub stop_at_first: bool,
+    /// Report data races as findings. Without it they still become scheduling points.
+    pub report_data_races: bool,
+}
+
+impl Config {
+    /// The usual limits for a model of that name: 10^8 executions, 10^5 steps each, all findings.
+    pub fn new(name: impl Into<String>) -> Self {
+        Config {
+            name: name.into(),
+            max_executions: 100_000_000,
+            max_steps: 100_000,
+            stop_at_first: false,
+            report_data_races: false,
+        }
+    }
+}
+
+/// What an exploration has done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Complete executions of the last round; for an exhaustive strategy the number of distinct ones.
+    pub executions: u64,
+    /// Executions of the last round that brought nothing new because every enabled task slept.
+    pub sleep_blocked: u64,
+    /// Steps taken in the last round, replayed prefixes included.
+    pub steps: u64,
+    /// Rounds: one, and one more each time that an object had to become a scheduling point.
+    pub rounds: u32,
+}
+
+/// The result of an exploration.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was done.
+    pub stats: Stats,
+    /// Whether the strategy ran out of executions: everything that it promises to cover is covered.
+    pub exhausted: bool,
+    /// Distinct findings, by key.
+    pub findings: Vec<Finding>,
+}
+
+/// Why an exploration or replay could not be carried out: the model or the schedule is at fault.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ExploreError {
+    /// The same decisions led to another state: the model depends on something else than its schedule.
+    Nondeterministic(Divergence),
+    /// A strict replay met a decision that is impossible.
+    Diverged(Divergence),
+    /// The replay string belongs to another model: its hash, and this model's.
+    OtherModel(u32, u32),
+    /// The model asked for something impossible, e.g. too many tasks.
+    Model(String),
+}
+
+impl fmt::Display for ExploreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExploreError::Nondeterministic(d) => {
+                write!(f, "the model is not deterministic: at decision {}, {}", d.decision, d.what)
+            }
+            ExploreError::Diverged(d) => {
+                write!(f, "the schedule diverges at decision {}: {}", d.decision, d.what)
+            }
+            ExploreError::OtherModel(theirs, ours) => write!(
+                f,
+                "the schedule was recorded on another model (hash {theirs:08x}); this model's hash is {ours:08x}"
+            ),
+            ExploreError::Model(what) => write!(f, "{what}"),
+        }
+    }
+}
+
+impl std::error::Error for ExploreError {}
+
+/// What an observer is told while an exploration runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// See [`Stats`].
+    pub stats: Stats,
+    /// Distinct findings so far.
+    pub findings: usize,
+}
+
+/// How an execution ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Finished,
+    Deadlock,
+    Panicked,
+    OutOfSteps,
+}
+
+/// Explores `model` exhaustively with [`Dpor`].
+///
+/// The model is run from the start for each execution, on this thread; it must depend on nothing but what it is
+/// given by [`crate::choose`] and by the order of its tasks' operations.
+///
+/// # Errors
+/// [`ExploreError::Nondeterministic`] and [`ExploreError::Model`].
+pub fn explore(config: &Config, model: impl Fn() + 'static) -> Result<Outcome, ExploreError> {
+    explore_with(config, &mut Dpor::new(), model, |_| true)
+}
+
+/// Explores `model` with a given strategy. `observe` is called after each execution; `false` ends the exploration.
+///
+/// # Errors
+/// [`ExploreError::Nondeterministic`] and [`ExploreError::Model`].
+pub fn explore_with<S: Strategy>(
+    config: &Config,
+    strategy: &mut S,
+    model: impl Fn() + 'static,
+    mut observe: impl FnMut(&Progress) -> bool,
+) -> Result<Outcome, ExploreError> {
+    install_panic_hook();
+    let model: Rc<dyn Fn()> = Rc::new(model);
+    with(|e| e.clear(Limits { steps: config.max_steps, report_data_races: config.report_data_races }));
+    let mut stats = Stats { rounds: 1, ..Stats::default() };
+    let mut findings: BTreeMap<String, Finding> = BTreeMap::new();
+    let mut exhausted = true;
+    while strategy.begin() {
+        if stats.executions + stats.sleep_blocked >= config.max_executions {
+            exhausted = false;
+            break;
+        }
+        let end = execute(strategy, &model).map_err(ExploreError::Nondeterministic)?;
+        if let Some(fatal) = with(|e| e.fatal.take()) {
+            return Err(ExploreError::Model(fatal));
+        }
+        stats.steps += with(|e| e.steps);
+        if strategy.redundant() {
+            stats.sleep_blocked += 1;
+        } else {
+            stats.executions += 1;
+        }
+        // A sleep-blocked execution is a legal one all the same: what it shows is kept.
+        with(|e| collect(e, end, config, &mut findings));
+        if with(promote) {
+            strategy.restart();
+            findings.clear();
+            stats = Stats { rounds: stats.rounds + 1, ..Stats::default() };
+            continue;
+        }
+        let progress = Progress { stats, findings: findings.len() };
+        if !observe(&progress) || (config.stop_at_first && !findings.is_empty()) {
+            exhausted = false;
+            break;
+        }
+    }
+    Ok(Outcome { stats, exhausted, findings: findings.into_values().collect() })
+}
+
+/// Makes scheduling points of what the last execution asked for; `true` if there is something new.
+fn promote(e: &mut Engine) -> bool {
+    let new = !e.promotions.is_empty();
+    for o in std::mem::take(&mut e.promotions) {
+        e.slots[o as usize].visible = true;
+    }
+    new
+}
+
+/// What a replay showed.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// The events.
+    pub trace: Trace,
+    /// The findings, in the order in which they were reported; their schedule is the whole execution's.
+    pub findings: Vec<Finding>,
+    /// For a tolerant replay, the first place where the schedule did not fit.
+    pub divergence: Option<Divergence>,
+    /// The execution's own schedule.
+    pub schedule: Schedule,
+}
+
+/// Replays one schedule and records its trace. Strict, unless `tolerant`: then impossible decisions are skipped and
+/// the first of them is told in [`Replayed::divergence`]. A schedule that ends early is finished by the default
+/// policy (the last task while it can, else the least).
+///
+/// # Errors
+/// [`ExploreError::OtherModel`], [`ExploreError::Diverged`] and [`ExploreError::Model`].
+pub fn replay(
+    config: &Config,
+    schedule: &Schedule,
+    tolerant: bool,
+    model: impl Fn() + 'static,
+) -> Result<Replayed, ExploreError> {
+    let hash = model_hash(&config.name);
+    if schedule.model != hash && !tolerant {
+        return Err(ExploreError::OtherModel(schedule.model, hash));
+    }
+    install_panic_hook();
+    let model: Rc<dyn Fn()> = Rc::new(model);
+    with(|e| {
+        e.clear(Limits { steps: config.max_steps, report_data_races: config.report_data_races });
+        e.preset.clone_from(&schedule.visible);
+        e.recorder = Some(Recorder::default());
+    });
+    let mut strategy = Replay::new(schedule.decisions.clone(), tolerant);
+    strategy.begin();
+    let end = execute(&mut strategy, &model).map_err(ExploreError::Diverged)?;
+    let divergence = strategy.divergence().cloned();
+    if let (Some(d), false) = (&divergence, tolerant) {
+        return Err(ExploreError::Diverged(d.clone()));
+    }
+    with(|e| {
+        if let Some(fatal) = e.fatal.take() {
+            return Err(ExploreError::Model(fatal));
+        }
+        let mut findings = BTreeMap::new();
+        collect(e, end, config, &mut findings);
+        let mut findings: Vec<Finding> = findings.into_values().collect();
+        findings.sort_by_key(|f| f.step);
+        let recorder = e.recorder.take().expect("set above");
+        let tasks = e.births.iter().map(|t| e.tasks[t.index()].name.to_string()).collect();
+        let trace = Trace { tasks, events: recorder.events };
+        Ok(Replayed { trace, findings, divergence, schedule: schedule_of(e, config) })
+    })
+}
+
+/// The schedule of the execution that just ended, with tasks numbered by their order of creation.
+fn schedule_of(e: &Engine, config: &Config) -> Schedule {
+    let decisions = e
+        .schedule
+        .iter()
+        .map(|d| match d {
+            Decision::Task(t) => Decision::Task(e.birth_index(*t)),
+            c => *c,
+        })
+        .collect();
+    let visible = e
+        .alive
+        .iter()
+        .map(|o| &e.slots[*o as usize])
+        .filter(|s| s.visible)
+        .map(|s| (e.birth_index(s.creator), s.nth))
+        .collect();
+    Schedule { model: model_hash(&config.name), visible, decisions }
+}
+
+/// Adds the findings of the execution that just ended; of two with one key the better schedule stays.
+fn collect(e: &mut Engine, end: End, config: &Config, findings: &mut BTreeMap<String, Finding>) {
+    match end {
+        End::Deadlock => {
+            let mut waits = e.waits();
+            waits.sort_by_key(Wait::key);
+            let list = |f: fn(&Wait) -> String| waits.iter().map(f).collect::<Vec<_>>().join("; ");
+            let (key, message) = (format!("deadlock {}", list(Wait::key)), list(Wait::to_string));
+            e.report(FindingKind::Deadlock, key, message);
+        }
+        End::OutOfSteps => {
+            let message = format!(
+                "no end after {} steps: raise the budget, or look for a loop that waits by spinning",
+                e.steps
+            );
+            e.report(FindingKind::StepBudget, "step budget".into(), message);
+        }
+        End::Finished | End::Panicked => {}
+    }
+    if e.findings.is_empty() {
+        return;
+    }
+    let schedule = schedule_of(e, config);
+    for raw in std::mem::take(&mut e.findings) {
+        let new = Finding {
+            kind: raw.kind,
+            key: raw.key.clone(),
+            message: raw.message,
+            schedule: schedule.clone(),
+            step: raw.step,
+            executions: 1,
+        };
+        findings
+            .entry(raw.key)
+            .and_modify(|old| {
+                old.executions += 1;
+                if merit(&new.schedule) < merit(&old.schedule) {
+                    *old = Finding { executions: old.executions, ..new.clone() };
+                }
+            })
+            .or_insert(new);
+    }
+}
+
+/// Order of merit of two witnesses: switches, steps, then the decisions themselves.
+fn merit(s: &Schedule) -> (usize, usize, &[Decision]) {
+    (s.switches(), s.steps(), &s.decisions)
+}
+
+/// What the run loop does next.
+enum Move {
+    Run(TaskId),
+    Choose(TaskId, u32),
+    End(End),
+}
+
+/// Runs the model once under `strategy`.
+fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<End, Divergence> {
+    with(Engine::reset);
+    let root = Rc::clone(model);
+    let root = body(TaskId::ROOT, move || root());
+    with(|e| e.attach(TaskId::ROOT, root));
+    let _takedown = Takedown;
+    loop {
+        match with(|e| next_move(e, strategy))? {
+            Move::Run(t) => resume(t),
+            Move::Choose(t, n) => {
+                let value = strategy.choose(t, n)?;
+                with(|e| e.take_choice(t, value));
+                resume(t);
+            }
+            Move::End(end) => {
+                with(|e| strategy.end(&view(e, 0)));
+                return Ok(end);
+            }
+        }
+    }
+}
+
+/// Ends the execution, however it ends: whoever is still suspended is unwound.
+struct Takedown;
+
+impl Drop for Takedown {
+    fn drop(&mut self) {
+        if with(|e| e.unfinished) != 0 {
+            abort_all();
+        }
+        with(|e| e.running = false);
+    }
+}
+
+fn view(e: &Engine, enabled: TaskSet) -> View<'_> {
+    View { pending: &e.pending, ready: e.ready, enabled, log: &e.log }
+}
+
+#[inline]
+fn next_move<S: Strategy>(e: &mut Engine, strategy: &mut S) -> Result<Move, Divergence> {
+    if e.panicked || e.fatal.is_some() {
+        return Ok(Move::End(End::Panicked));
+    }
+    if e.forced != 0 {
+        let t = members(e.forced).next().expect("not empty");
+        e.forced &= !t.bit();
+        e.current = t;
+        match e.tasks[t.index()].status {
+            Status::Newborn => e.tasks[t.index()].status = Status::Live,
+            Status::Joining(child) => e.join_done(t, child),
+            Status::Choosing(n) => return Ok(Move::Choose(t, n)),
+            Status::Absent | Status::Live | Status::Finished => unreachable!("not a forced state"),
+        }
+        return Ok(Move::Run(t));
+    }
+    let enabled = e.enabled_set();
+    if enabled == 0 {
+        return Ok(Move::End(if e.unfinished == 0 { End::Finished } else { End::Deadlock }));
+    }
+    if e.steps >= e.limits.steps {
+        return Ok(Move::End(End::OutOfSteps));
+    }
+    let t = strategy.decide(&view(e, enabled))?;
+    debug_assert!(enabled & t.bit() != 0, "a strategy chose a task that is not enabled");
+    e.commit(t);
+    Ok(Move::Run(t))
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A completion: a count of events that have happened and not been waited for.
+
+use std::borrow::Cow;
+
+use super::kinds;
+use crate::op::{Object, ObjectClass, OpInfo};
+use crate::{create, observe, publish, step, update};
+
+const WAIT: u8 = 0;
+const COMPLETE: u8 = 1;
+const ALL: u8 = 2;
+const REINIT: u8 = 3;
+const TEST: u8 = 4;
+const TRY: u8 = 5;
+
+const EVERY: u16 = kinds([WAIT, COMPLETE, ALL, REINIT, TEST, TRY]);
+
+/// State word 0: the count; `u64::MAX` after `complete_all`.
+static CLASS: ObjectClass = ObjectClass {
+    name: "completion",
+    ops: &[
+        OpInfo { name: "wait_for_completion", conflicts: EVERY, irreversible: 0, blocking: true },
+        OpInfo { name: "complete", conflicts: EVERY & !kinds([COMPLETE]), irreversible: 0, blocking: false },
+        OpInfo { name: "complete_all", conflicts: EVERY, irreversible: 0, blocking: false },
+        OpInfo { name: "reinit_completion", conflicts: EVERY, irreversible: 0, blocking: false },
+        OpInfo {
+            name: "completion_done",
+            conflicts: EVERY & !kinds([TEST]),
+            irreversible: 0,
+            blocking: false,
+        },
+        OpInfo { name: "try_wait_for_completion", conflicts: EVERY, irreversible: 0, blocking: false },
+    ],
+    enabled: |s, _, _| s[0] > 0,
+};
+
+/// A completion.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Completion(Object);
+
+impl Completion {
+    /// A completion on which nothing has happened.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Completion(create(&CLASS, name, [0; 4]))
+    }
+
+    /// Waits until an event has happened and takes it.
+    #[track_caller]
+    pub fn wait(self) {
+        step(CLASS.op(self.0, WAIT, 0));
+        update(self.0, |s| {
+            if s[0] != u64::MAX {
+                s[0] = s[0].saturating_sub(1);
+            }
+        });
+        observe(self.0);
+    }
+
+    /// Takes an event if one has happened; says whether it did.
+    #[track_caller]
+    pub fn try_wait(self) -> bool {
+        step(CLASS.op(self.0, TRY, 0));
+        let got = update(self.0, |s| {
+            let some = s[0] > 0;
+            if s[0] != u64::MAX {
+                s[0] = s[0].saturating_sub(1);
+            }
+            some
+        });
+        if got {
+            observe(self.0);
+        }
+        got
+    }
+
+    /// One event has happened.
+    #[track_caller]
+    pub fn complete(self) {
+        step(CLASS.op(self.0, COMPLETE, 0));
+        publish(self.0);
+        update(self.0, |s| s[0] = s[0].saturating_add(1));
+    }
+
+    /// All events that anybody may ever wait for have happened.
+    #[track_caller]
+    pub fn complete_all(self) {
+        step(CLASS.op(self.0, ALL, 0));
+        publish(self.0);
+        update(self.0, |s| s[0] = u64::MAX);
+    }
+
+    /// Forgets the events that have happened.
+    #[track_caller]
+    pub fn reinit(self) {
+        step(CLASS.op(self.0, REINIT, 0));
+        update(self.0, |s| s[0] = 0);
+    }
+
+    /// Has an event happened that nobody has taken?
+    #[track_caller]
+    pub fn done(self) -> bool {
+        step(CLASS.op(self.0, TEST, 0));
+        update(self.0, |s| s[0] > 0)
+    }
+
+    /// The object behind the handle.
+    pub fn object(self) -> Object {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_class_is_valid() {
+        super::CLASS.validate().unwrap();
+    }
+}

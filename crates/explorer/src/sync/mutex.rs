@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A mutex: one holder; any waiter may be next.
+
+use std::borrow::Cow;
+
+use super::kinds;
+use crate::engine::Mode;
+use crate::op::{Object, ObjectClass, OpInfo};
+use crate::{acquired, create, is_visible, promote, released, step, update};
+
+const LOCK: u8 = 0;
+const TRYLOCK: u8 = 1;
+const UNLOCK: u8 = 2;
+
+/// State word 0: 1 while somebody holds it.
+static CLASS: ObjectClass = ObjectClass {
+    name: "mutex",
+    ops: &[
+        OpInfo {
+            name: "lock",
+            conflicts: kinds([LOCK, TRYLOCK, UNLOCK]),
+            irreversible: kinds([UNLOCK]),
+            blocking: true,
+        },
+        OpInfo {
+            name: "trylock",
+            conflicts: kinds([LOCK, TRYLOCK, UNLOCK]),
+            irreversible: 0,
+            blocking: false,
+        },
+        OpInfo {
+            name: "unlock",
+            conflicts: kinds([LOCK, TRYLOCK, UNLOCK]),
+            irreversible: kinds([LOCK, UNLOCK]),
+            blocking: false,
+        },
+    ],
+    enabled: |state, _, _| state[0] == 0,
+};
+
+/// A mutex. Not recursive: a second `lock` by its holder is a deadlock, and is found as one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mutex(Object);
+
+impl Mutex {
+    /// An unlocked mutex.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Mutex(create(&CLASS, name, [0; 4]))
+    }
+
+    /// Waits until the mutex is free and takes it.
+    #[inline]
+    #[track_caller]
+    pub fn lock(self) {
+        step(CLASS.op(self.0, LOCK, 0));
+        update(self.0, |s| s[0] = 1);
+        acquired(self.0, Mode::Exclusive);
+    }
+
+    /// Takes the mutex if it is free; says whether it did.
+    #[inline]
+    #[track_caller]
+    pub fn trylock(self) -> bool {
+        promote(self.0);
+        step(CLASS.op(self.0, TRYLOCK, 0));
+        let got = update(self.0, |s| std::mem::replace(&mut s[0], 1) == 0);
+        if got {
+            acquired(self.0, Mode::Exclusive);
+        }
+        got
+    }
+
+    /// Releases the mutex. Says whether the current task held it; if not, nothing changes.
+    #[inline]
+    #[track_caller]
+    pub fn unlock(self) -> bool {
+        if !crate::holds(self.0, None) {
+            return crate::aborting();
+        }
+        if is_visible(self.0) {
+            step(CLASS.op(self.0, UNLOCK, 0));
+        }
+        update(self.0, |s| s[0] = 0);
+        released(self.0, Mode::Exclusive, "unlock")
+    }
+
+    /// The object behind the handle.
+    pub fn object(self) -> Object {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_class_is_valid() {
+        super::CLASS.validate().unwrap();
+    }
+}
