@@ -102,6 +102,11 @@ pub fn aborting() -> bool {
     with(|e| e.aborting)
 }
 
+/// Steps of the execution so far: the number of the step that runs now.
+pub fn steps() -> u64 {
+    with(|e| e.steps)
+}
+
 /// Creates an object of a class. It lives as long as the execution.
 pub fn create(class: &'static ObjectClass, name: impl Into<Cow<'static, str>>, state: State) -> Object {
     let name = name.into();

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `struct rw_semaphore`: kernel/locking/rwsem.c, include/linux/rwsem.h.
+//!
+//! A queued writer blocks new readers (the explorer's announced writer). Which waiter is next is free, as the
+//! kernel's optimistic spinning and lock stealing leave it.
+
+use explorer::{Mode, holds};
+
+use crate::report::{Report, Site, report};
+
+/// A reader-writer semaphore.
+#[derive(Debug)]
+pub struct RwSemaphore {
+    sem: explorer::sync::RwSem,
+    name: &'static str,
+}
+
+/// Initialises a semaphore; `name` is its lock class.
+//= linux v7.3.4 include/linux/rwsem.h init_rwsem
+pub fn init_rwsem(name: &'static str) -> RwSemaphore {
+    RwSemaphore { sem: explorer::sync::RwSem::new(name), name }
+}
+
+/// Locks for reading.
+//= linux v7.3.4 kernel/locking/rwsem.c down_read
+#[track_caller]
+pub fn down_read(sem: &RwSemaphore) {
+    sem.sem.down_read();
+}
+
+/// Tries to lock for reading.
+//= linux v7.3.4 kernel/locking/rwsem.c down_read_trylock
+#[track_caller]
+pub fn down_read_trylock(sem: &RwSemaphore) -> bool {
+    sem.sem.down_read_trylock()
+}
+
+/// Locks for writing.
+//= linux v7.3.4 kernel/locking/rwsem.c down_write
+#[track_caller]
+pub fn down_write(sem: &RwSemaphore) {
+    sem.sem.down_write();
+}
+
+/// Tries to lock for writing.
+//= linux v7.3.4 kernel/locking/rwsem.c down_write_trylock
+#[track_caller]
+pub fn down_write_trylock(sem: &RwSemaphore) -> bool {
+    sem.sem.down_write_trylock()
+}
+
+/// Releases a read lock.
+//= linux v7.3.4 kernel/locking/rwsem.c up_read
+#[track_caller]
+pub fn up_read(sem: &RwSemaphore) {
+    if !sem.sem.up_read() {
+        unbalanced(sem);
+    }
+}
+
+/// Releases a write lock.
+//= linux v7.3.4 kernel/locking/rwsem.c up_write
+#[track_caller]
+pub fn up_write(sem: &RwSemaphore) {
+    if !sem.sem.up_write() {
+        unbalanced(sem);
+    }
+}
+
+/// Turns a write lock into a read lock.
+//= linux v7.3.4 kernel/locking/rwsem.c downgrade_write
+#[track_caller]
+pub fn downgrade_write(sem: &RwSemaphore) {
+    if !sem.sem.downgrade_write() {
+        unbalanced(sem);
+    }
+}
+
+#[track_caller]
+fn unbalanced(sem: &RwSemaphore) {
+    report(Report::Warning {
+        what: format!("bad unlock balance detected! ({})", sem.name),
+        at: Site::here(),
+    });
+}
+
+/// Warns unless the current task holds the semaphore for writing.
+//= linux v7.3.4 include/linux/lockdep.h lockdep_assert_held_write
+#[track_caller]
+pub fn lockdep_assert_held_write(sem: &RwSemaphore) {
+    if !holds(sem.sem.object(), Some(Mode::Exclusive)) {
+        report(Report::Warning { what: format!("{} is not held for write", sem.name), at: Site::here() });
+    }
+}
+
+/// Warns unless the current task holds the semaphore for reading.
+//= linux v7.3.4 include/linux/lockdep.h lockdep_assert_held_read
+#[track_caller]
+pub fn lockdep_assert_held_read(sem: &RwSemaphore) {
+    if !holds(sem.sem.object(), Some(Mode::Shared)) {
+        report(Report::Warning { what: format!("{} is not held for read", sem.name), at: Site::here() });
+    }
+}

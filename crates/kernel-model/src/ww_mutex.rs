@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `struct ww_mutex` without an acquire context: a mutex (kernel/locking/ww_mutex.h, include/linux/ww_mutex.h).
+
+use crate::report::{Report, Site, report};
+
+/// A wound/wait mutex.
+#[derive(Debug)]
+pub struct WwMutex {
+    lock: explorer::sync::Mutex,
+    name: &'static str,
+}
+
+/// Initialises a mutex; `name` is its lock class.
+//= linux v7.3.4 include/linux/ww_mutex.h ww_mutex_init
+pub fn ww_mutex_init(name: &'static str) -> WwMutex {
+    WwMutex { lock: explorer::sync::Mutex::new(name), name }
+}
+
+/// Acquires the mutex outside of any context.
+//= linux v7.3.4 include/linux/ww_mutex.h ww_mutex_lock
+#[track_caller]
+pub fn ww_mutex_lock(lock: &WwMutex) {
+    lock.lock.lock();
+}
+
+/// Releases the mutex.
+//= linux v7.3.4 kernel/locking/mutex.c ww_mutex_unlock
+#[track_caller]
+pub fn ww_mutex_unlock(lock: &WwMutex) {
+    if !lock.lock.unlock() {
+        report(Report::Warning {
+            what: format!("bad unlock balance detected! ({})", lock.name),
+            at: Site::here(),
+        });
+    }
+}
+
+/// Whether the current task holds the mutex: what lockdep asserts.
+pub fn ww_mutex_is_locked(lock: &WwMutex) -> bool {
+    explorer::holds(lock.lock.object(), None)
+}

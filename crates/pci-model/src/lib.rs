@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! PCI functions, their resets, peer-to-peer DMA and the IOMMU: hardware that answers honestly, and the kernel's
+//! functions that drive it.
+//!
+//! The oracle of the simulator is here: a device access that reaches a BAR which does not decode is a finding,
+//! whatever any driver's flags say (see [`function::Function::access`]).
+//!
+//! Reading order: [`regs`], [`function`] (the hardware), [`dev`] (`struct pci_dev`), [`access`] (config accessors),
+//! [`reset`], then [`p2pdma`], [`iommu`], [`dma`].
+
+#![forbid(unsafe_code)]
+
+pub mod access;
+pub mod dev;
+pub mod dma;
+pub mod function;
+pub mod iommu;
+pub mod p2pdma;
+pub mod regs;
+pub mod reset;
+
+pub use dev::{FunctionSpec, PciDev, pci_register_function};
+pub use function::Dead;
+
+/// Where the text of the modelled functions is, so that traces can name the function of a place.
+pub const SOURCES: &[(&str, &str)] = &[
+    ("pci-model/src/access.rs", include_str!("access.rs")),
+    ("pci-model/src/dma.rs", include_str!("dma.rs")),
+    ("pci-model/src/reset.rs", include_str!("reset.rs")),
+];

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `replay`: one schedule, step by step.
+
+use explorer::{ExploreError, Schedule};
+use machine::columns::{columns, render};
+use machine::review;
+use serde::Serialize;
+
+use crate::cli::{Format, Replay};
+use crate::review::sentence;
+use crate::show::{TraceJson, json, wrap};
+use crate::{CliError, Outcome, names};
+
+#[derive(Serialize)]
+struct Document {
+    schema: u32,
+    scenario: &'static str,
+    revision: &'static str,
+    schedule: String,
+    findings: Vec<(String, String)>,
+    trace: TraceJson,
+}
+
+/// Carries the command out.
+pub(crate) fn replay(args: &Replay) -> Result<Outcome, CliError> {
+    let scenario = names::scenario(&args.scenario)?;
+    let revision = names::revision(&args.revision)?;
+    let schedule = Schedule::parse(&args.schedule).map_err(|error| {
+        let pointer = format!("{}^", " ".repeat(args.schedule[..error.at].chars().count()));
+        CliError::Schedule { error, text: args.schedule.clone(), pointer }
+    })?;
+    let replayed = review::replay(scenario, revision, &schedule).map_err(|error| match error {
+        ExploreError::OtherModel(..) => CliError::Replay {
+            error,
+            hint: "a schedule fits the one scenario and revision that printed it: check both names",
+        },
+        ExploreError::Diverged(_) => CliError::Replay {
+            error,
+            hint: "the schedule was changed, or the model has changed since it was recorded: explore again",
+        },
+        error => CliError::Simulator { scenario: scenario.name, revision: revision.name, error },
+    })?;
+    let findings: Vec<(String, String)> =
+        replayed.findings.iter().map(|f| (review::invariant_of_finding(f), f.message.clone())).collect();
+    let columns = columns(&replayed.trace, replayed.findings.first());
+    let text = match args.format {
+        Format::Json => json(&Document {
+            schema: 1,
+            scenario: scenario.name,
+            revision: revision.name,
+            schedule: schedule.to_string(),
+            findings,
+            trace: TraceJson::from(&columns),
+        }),
+        Format::Text => {
+            let mut out = format!("{} on {}: {}\n\n", scenario.name, revision.name, scenario.sentence);
+            out.push_str(&render(&columns));
+            out.push('\n');
+            if findings.is_empty() {
+                out.push_str("no finding: every invariant holds in this execution\n");
+            }
+            for (invariant, message) in &findings {
+                out.push_str(&format!("{invariant} is violated\n"));
+                out.push_str(&wrap(&sentence(message), "  ", 110));
+            }
+            out
+        }
+    };
+    Ok(Outcome { text, code: 0 })
+}
