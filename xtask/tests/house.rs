@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The house rules hold for this repository: style is a test.
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+use xtask::tree::{Tree, workspace_root};
+use xtask::{finding::Outcome, tidy};
+
+fn repository() -> Tree {
+    let root = workspace_root(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("xtask lies in the workspace");
+    Tree::read(&root).expect("the repository can be read")
+}
+
+#[track_caller]
+fn expect_ok(outcome: &Outcome) {
+    assert!(outcome.ok, "\n{}", outcome.text);
+}
+
+#[test]
+fn the_repository_is_tidy() {
+    expect_ok(&tidy::run(&repository()));
+}
