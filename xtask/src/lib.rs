@@ -13,9 +13,12 @@ pub mod error;
 pub mod finding;
 pub mod tree;
 
+pub mod c_functions;
+pub mod c_text;
 pub mod manifest;
 pub mod rust_text;
 
+pub mod cite;
 pub mod tidy;
 
 pub mod cli;

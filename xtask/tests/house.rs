@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use xtask::tree::{Tree, workspace_root};
-use xtask::{finding::Outcome, tidy};
+use xtask::{cite, finding::Outcome, tidy};
 
 fn repository() -> Tree {
     let root = workspace_root(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("xtask lies in the workspace");
@@ -19,4 +19,9 @@ fn expect_ok(outcome: &Outcome) {
 #[test]
 fn the_repository_is_tidy() {
     expect_ok(&tidy::run(&repository()));
+}
+
+#[test]
+fn the_citations_agree_with_the_map() {
+    expect_ok(&cite::check::run(&repository()));
 }
