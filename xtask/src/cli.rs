@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The command line: the only place that prints and that turns an answer into an exit status.
 
-use crate::cite;
 use crate::error::XtaskError;
 use crate::finding::Outcome;
-use crate::tidy;
 use crate::tree::{self, Tree};
+use crate::{bless, ci, cite, long, revdiff, tidy};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,10 +23,41 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run every check beside the tests: format, tidy, cite, revdiff, clippy, rustdoc
+    Ci,
     /// Check the house rules that a program can see: dependencies, licences, banned names, links, layout
     Tidy,
     /// Check citations of kernel functions against docs/kernel-map.toml and docs/omitted.toml; print the coverage
     Cite(CiteArguments),
+    /// Compare two revisions function by function, or check that each header lists what it changes
+    Revdiff(RevdiffArguments),
+    /// Rerun the tests and accept every snapshot and golden file as it comes out; read `git diff` afterwards
+    Bless {
+        /// Arguments of `cargo test` that narrow it down, such as `-p machine`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        tests: Vec<String>,
+    },
+    /// List the long runs, or start one
+    Long {
+        /// The run to start
+        name: Option<String>,
+    },
+}
+
+/// Arguments of `revdiff`.
+#[derive(Debug, clap::Args)]
+pub struct RevdiffArguments {
+    /// The older revision: its name or its folder
+    #[arg(required_unless_present = "check", requires = "new")]
+    pub old: Option<String>,
+    /// The newer revision
+    pub new: Option<String>,
+    /// List the functions that differ instead of printing their diffs
+    #[arg(long)]
+    pub functions: bool,
+    /// Check that each file's header lists exactly the functions that differ from its parent's file
+    #[arg(long, conflicts_with_all = ["old", "functions"])]
+    pub check: bool,
 }
 
 /// Arguments of `cite`.
@@ -64,9 +94,18 @@ pub fn main(cli: &Cli) -> ExitCode {
 fn run(cli: &Cli) -> Result<Outcome, XtaskError> {
     let here = std::env::current_dir().map_err(|source| XtaskError::Read { path: ".".into(), source })?;
     let root = tree::workspace_root(&here)?;
+    let silent = |ok| Outcome { text: String::new(), ok };
     match &cli.command {
+        Command::Ci => ci::run(&ci::STEPS, &root, &mut |words| print!("{words}")).map(silent),
         Command::Tidy => Ok(tidy::run(&Tree::read(&root)?)),
         Command::Cite(arguments) => run_cite(&root, arguments),
+        Command::Revdiff(RevdiffArguments { old: Some(old), new: Some(new), functions, .. }) => {
+            revdiff::compare(&Tree::read(&root)?, old, new, *functions)
+        }
+        Command::Bless { tests } => bless::run(&root, tests).map(|()| silent(true)),
+        Command::Long { name: Some(name) } => long::run(long::RUNS, &root, name).map(|()| silent(true)),
+        Command::Long { name: None } => Ok(Outcome { text: long::list(long::RUNS), ok: true }),
+        Command::Revdiff(_) => Ok(revdiff::run_check(&Tree::read(&root)?)),
     }
 }
 

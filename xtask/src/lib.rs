@@ -3,7 +3,7 @@
 //!
 //! Each subcommand is a module with a function that takes a [`tree::Tree`] (the files of the repository, or a few
 //! lines written in a test) and gives back a sorted list of [`finding::Finding`]s. Only [`cli`] prints and only
-//! [`tree`], [`cite`] with `--kernel`, [`ci`], [`bless`] and [`long`] touch the machine, so that every rule is
+//! [`tree`], [`process`] and [`cite`] with `--kernel` touch the machine, so that every rule is
 //! tested on a tree that must fail it and on one that must not.
 //!
 //! Reading order: the small shared parts first, then a module for each subcommand.
@@ -11,6 +11,7 @@
 
 pub mod error;
 pub mod finding;
+pub mod process;
 pub mod tree;
 
 pub mod c_functions;
@@ -19,6 +20,11 @@ pub mod manifest;
 pub mod rust_text;
 
 pub mod cite;
+pub mod revdiff;
 pub mod tidy;
+
+pub mod bless;
+pub mod ci;
+pub mod long;
 
 pub mod cli;

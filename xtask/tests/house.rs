@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use xtask::tree::{Tree, workspace_root};
-use xtask::{cite, finding::Outcome, tidy};
+use xtask::{cite, finding::Outcome, revdiff, tidy};
 
 fn repository() -> Tree {
     let root = workspace_root(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("xtask lies in the workspace");
@@ -24,4 +24,9 @@ fn the_repository_is_tidy() {
 #[test]
 fn the_citations_agree_with_the_map() {
     expect_ok(&cite::check::run(&repository()));
+}
+
+#[test]
+fn the_headers_of_revisions_list_their_changes() {
+    expect_ok(&revdiff::run_check(&repository()));
 }
