@@ -201,7 +201,7 @@ mod tests {
 
     const CITED: (&str, &str) = ("crates/dmabuf/src/a.rs", "//= linux v1 a.c f\nfn f() {}\n");
     const MAP: &str = "[[file]]\nversion = \"v1\"\npath = \"a.c\"\ncount = 3\nfunctions = [\"f\", \"g\", \"h\"]\n\
-                       [[file.cited]]\nlines = [1, 2]\nname = \"f\"\nhash = \"0\"\n";
+                       [[file.cited]]\nlines = \"1-2\"\nname = \"f\"\nhash = \"0\"\n";
 
     fn found(map: &str, omitted: &str) -> Vec<Finding> {
         let tree = Tree::of(&[CITED, (map::PATH, map), (omitted::PATH, omitted)]);
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn one_without_the_other_is_a_finding() {
         expect_places(&found("", ""), &["crates/dmabuf/src/a.rs:1"]);
-        let more = format!("{MAP}[[file.cited]]\nlines = [4, 5]\nname = \"g\"\nhash = \"0\"\n");
+        let more = format!("{MAP}[[file.cited]]\nlines = \"4-5\"\nname = \"g\"\nhash = \"0\"\n");
         expect_places(&found(&more, ""), &["docs/kernel-map.toml:12"]);
         expect_places(
             &found(&MAP.replace("v1", "v2"), ""),

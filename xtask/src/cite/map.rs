@@ -44,12 +44,29 @@ pub struct MapFile {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MapEntry {
-    /// Its first and last line.
+    /// Its first and last line; `"336-378"` in the file.
+    #[serde(with = "line_range")]
     pub lines: (usize, usize),
     /// Its name.
     pub name: String,
     /// The hash of its text.
     pub hash: String,
+}
+
+/// Line ranges as `"first-last"`.
+mod line_range {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(lines: &(usize, usize), to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{}-{}", lines.0, lines.1))
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<(usize, usize), D::Error> {
+        let text = String::deserialize(from)?;
+        let range =
+            text.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+        range.ok_or_else(|| D::Error::custom(format!("`{text}` is no line range such as \"336-378\"")))
+    }
 }
 
 impl KernelMap {
@@ -133,6 +150,13 @@ mod tests {
 
     #[test]
     fn a_broken_map_names_the_line() {
+        let entry = sample().render().replace("40-50", "40 to 50");
+        assert!(
+            KernelMap::parse(&entry)
+                .expect_err("a range has a hyphen")
+                .1
+                .contains("`40 to 50` is no line range")
+        );
         assert_eq!(KernelMap::parse("\n[[file]]\nversion = 3\n").expect_err("a version is a string").0, 3);
     }
 

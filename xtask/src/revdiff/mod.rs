@@ -76,7 +76,7 @@ pub fn compare(tree: &Tree, old: &str, new: &str, names_only: bool) -> Result<Ou
             text += &rendered(change, old, new, file, names_only);
         }
     }
-    text += &format!("revdiff: {count} item{} differ between {old} and {new}\n", plural(count));
+    text += &format!("revdiff: {count} item{} differing between {old} and {new}\n", plural(count));
     Ok(Outcome { text, ok: true })
 }
 

@@ -119,10 +119,10 @@ fn the_diff_is_unified_and_by_function() {
     assert_eq!(
         diff,
         "--- base/a.rs f\n+++ child/a.rs f\n@@ -1,3 +1,3 @@\n fn f() {\n-    g(true);\n+    g(false);\n }\n\
-         revdiff: 1 item differ between base and child\n"
+         revdiff: 1 item differing between base and child\n"
     );
     let list = compare(&tree, "base", "child", true).expect("both revisions are there").text;
-    assert_eq!(list, "a.rs: f (changed)\nrevdiff: 1 item differ between base and child\n");
+    assert_eq!(list, "a.rs: f (changed)\nrevdiff: 1 item differing between base and child\n");
     let error = compare(&tree, "base", "chidl", true).expect_err("no such revision").to_string();
     assert!(error.ends_with("there are: base, child"), "{error}");
 }
