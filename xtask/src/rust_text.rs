@@ -175,8 +175,6 @@ pub struct NamePath {
     pub line: usize,
     /// Index of the token behind the last segment.
     pub next: usize,
-    /// Whether it stands in a `use`.
-    pub imported: bool,
 }
 
 /// Every path in the tokens, single names included; groups of a `use` are spelt out.
@@ -234,7 +232,7 @@ fn path_from(
             _ => break,
         }
     }
-    found.push(NamePath { segments, line, next: at, imported });
+    found.push(NamePath { segments, line, next: at });
     at
 }
 

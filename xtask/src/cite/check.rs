@@ -275,8 +275,11 @@ mod tests {
             ]
         );
         assert_eq!(
-            shown("[[partial]]\nfile = \"a.c\"\nreason = \"r\"\n")[0],
-            "v1 a.c 1/3 33 %, 0 omitted, 2 missing (partial, not in the total)"
+            shown("[[partial]]\nfile = \"a.c\"\nreason = \"r\"\n"),
+            [
+                "v1 a.c 1/3 33 %, 0 omitted, 2 missing (partial, not in the total)",
+                "cite: 1 citation, 1 map entry, 0 findings"
+            ]
         );
     }
 }

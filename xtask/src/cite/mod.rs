@@ -160,6 +160,18 @@ mod tests {
     }
 
     #[test]
+    fn the_samples_of_this_tool_cite_nothing() {
+        assert_eq!(
+            citations(&Tree::of(&[("xtask/src/a.rs", "//= linux v7.3.4 a/b.c one\n")])),
+            (vec![], vec![])
+        );
+        assert_eq!(
+            citations(&Tree::of(&[("src/a.rs", "//= linux v7.3.4 a/b.c one\nfn one() {}\n")])).0.len(),
+            1
+        );
+    }
+
+    #[test]
     fn a_malformed_citation_is_a_finding() {
         for words in [
             "linux v7.3.4 a/b.c",

@@ -76,7 +76,6 @@ fn verdict(tokens: &[Token], name: &NamePath) -> Option<(String, &'static str)> 
     }
     let (table, arguments) = TABLES.iter().find(|(table, _)| segments.contains(table))?;
     let defaulted = match tokens.get(name.next) {
-        _ if name.imported => false,
         _ if last != *table => DEFAULT_HASHER.contains(&last),
         Some(open) if open.is("<") => type_arguments(tokens, name.next) < *arguments,
         Some(colons) if colons.is("::") => type_arguments(tokens, name.next + 1) < *arguments,
@@ -153,6 +152,7 @@ mod tests {
             "use std::collections::{BTreeMap, HashMap};",
             "fn a(x: HashMap<u8, u8, Fixed>, y: HashSet<u8, Fixed>) {}",
             "fn a() { HashMap::<u8, Vec<u8>, Fixed>::with_hasher(Fixed); HashMap::with_hasher(Fixed); }",
+            "fn a(x: HashMap<u8, fn() -> u8, Fixed>) {}",
             "use std::time::Duration;",
             "struct Instant; fn a(at: Instant) {}",
             "/// Not `println!`.\nfn a() { let s = \"dbg!()\"; }",

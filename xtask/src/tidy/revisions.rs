@@ -79,6 +79,16 @@ mod tests {
     }
 
     #[test]
+    fn the_message_tells_a_sibling_from_itself() {
+        assert!(
+            found("leon_v0/a.rs", "use crate::revisions::v7_3;")[0]
+                .what
+                .ends_with("into the revision `v7_3`")
+        );
+        assert!(found("v7_3/a.rs", "use crate::revisions::v7_3;")[0].what.ends_with("`v7_3` names itself"));
+    }
+
+    #[test]
     fn nobody_asks_which_revision_it_is() {
         expect_places(
             &found(
