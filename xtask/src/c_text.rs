@@ -231,6 +231,11 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_inside_a_line_is_no_directive() {
+        assert_eq!(shown("a # endif\n/* c */ #endif"), ["1:a", "1:#", "1:endif", "2:<end>"]);
+    }
+
+    #[test]
     fn a_dead_branch_is_skipped_and_its_twin_kept() {
         assert_eq!(
             shown("#if 0\na {\n#ifdef X\n#endif\n#else\nb\n#endif\nc"),
