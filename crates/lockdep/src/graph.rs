@@ -11,12 +11,13 @@
 
 use crate::class::{ClassId, ClassKey, Usage};
 use crate::dep::{DepKind, DepSet};
-use crate::lock::{Mode, Site};
+use crate::lock::{Mode, Site, compare_text};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How a dependency came about: one task that held the first lock and took the second.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness {
     /// Name of the task.
     pub comm: Arc<str>,
@@ -30,6 +31,20 @@ pub struct Witness {
     pub taken_at: Site,
     /// How it took the second lock.
     pub taken_mode: Mode,
+}
+
+impl Ord for Witness {
+    /// By text, then by number: the order decides which of two witnesses a merged graph keeps.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let rest = |w: &Witness| (w.pid, w.held_at, w.held_mode, w.taken_at, w.taken_mode);
+        compare_text(&self.comm, &other.comm).then_with(|| rest(self).cmp(&rest(other)))
+    }
+}
+
+impl PartialOrd for Witness {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// One pair of classes, with a witness for each kind of dependency seen between them.

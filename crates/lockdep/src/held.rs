@@ -42,6 +42,15 @@ impl Task {
         Task { name, held: Vec::with_capacity(8) }
     }
 
+    /// Makes this the task of another run.
+    pub(crate) fn reuse(&mut self, comm: &str, pid: u32) {
+        self.held.clear();
+        self.name.pid = pid;
+        if *self.name.comm != *comm {
+            self.name.comm = comm.into();
+        }
+    }
+
     /// The wait type that the held locks leave to the task.
     #[inline]
     pub(crate) fn context(&self) -> u8 {

@@ -2,6 +2,7 @@
 //! One lock, one acquisition of it, and the place in the program where that happens.
 
 use crate::class::KeyId;
+use std::cmp::Ordering;
 use std::fmt;
 use std::panic::Location;
 
@@ -70,7 +71,7 @@ impl Mode {
 ///
 /// Order and equality are those of the text, so that the choice between two witnesses of one dependency does not
 /// depend on which was seen first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub struct Site {
     /// Function, or any phrase that a reader recognises.
     pub function: &'static str,
@@ -98,6 +99,33 @@ impl Site {
         Site { function, file: caller.file(), line: caller.line() }
     }
 }
+
+/// Compares two texts, which are mostly the same literal and then need not be read.
+pub(crate) fn compare_text(a: &str, b: &str) -> Ordering {
+    if std::ptr::eq(a, b) { Ordering::Equal } else { a.cmp(b) }
+}
+
+impl Ord for Site {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare_text(self.function, other.function)
+            .then_with(|| compare_text(self.file, other.file))
+            .then_with(|| self.line.cmp(&other.line))
+    }
+}
+
+impl PartialOrd for Site {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Site {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Site {}
 
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

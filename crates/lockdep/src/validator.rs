@@ -49,7 +49,9 @@ pub struct Validator {
     keys: Vec<Key>,
     key_index: BTreeMap<(ClassKey, bool), KeyId>,
     pub(crate) graph: Graph,
-    pub(crate) tasks: Vec<Task>,
+    /// Tasks of this run, then those left over from earlier runs, whose memory is used again.
+    tasks: Vec<Task>,
+    live: usize,
     pub(crate) cross: CrossRelease,
     reports: Vec<Report>,
 }
@@ -66,7 +68,7 @@ impl Validator {
     /// earlier stay as they are. Linear in the number of classes and dependencies of the last run.
     pub fn begin_run(&mut self) {
         self.graph.clear();
-        self.tasks.clear();
+        self.live = 0;
         self.cross = CrossRelease::default();
         self.reports.clear();
     }
@@ -88,8 +90,12 @@ impl Validator {
 
     /// Adds a task. Ids count up from the start of the run.
     pub fn add_task(&mut self, comm: &str, pid: u32) -> TaskId {
-        let id = TaskId(self.tasks.len() as u32);
-        self.tasks.push(Task::new(TaskName { comm: comm.into(), pid }));
+        let id = TaskId(self.live as u32);
+        match self.tasks.get_mut(self.live) {
+            Some(task) => task.reuse(comm, pid),
+            None => self.tasks.push(Task::new(TaskName { comm: comm.into(), pid })),
+        }
+        self.live += 1;
         id
     }
 
@@ -127,11 +133,11 @@ impl Validator {
     }
 
     pub(crate) fn task(&self, task: TaskId) -> &Task {
-        &self.tasks[task.0 as usize]
+        &self.tasks[..self.live][task.0 as usize]
     }
 
     pub(crate) fn task_mut(&mut self, task: TaskId) -> &mut Task {
-        &mut self.tasks[task.0 as usize]
+        &mut self.tasks[..self.live][task.0 as usize]
     }
 
     /// The class that `lock` has when it is taken with `subclass`, and whether the class is checked.
