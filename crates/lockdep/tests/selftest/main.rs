@@ -145,7 +145,7 @@ fn a_failure_is_reported_for_what_it_is() {
     ww contexts mixing: Recursive OneClass
     finishing ww context: AcquireIsDone BadUnlock NestLockNotHeld AcquireIsDone
     locking mismatches: BadUnlock UnlockUnbalanced ContextIsStale
-    EDEADLK handling: - - BackOffFirst BackOffFirst ContendedFirst ContendedFirst ContendedTwice ContendedFirst ContendedFirst ContendedFirst
+    EDEADLK handling: - - BackOffFirst BackOffFirst ContendedFirst ContendedFirst ContendedTwice ContendedTwice ContendedFirst ContendedFirst
     spinlock nest unlocked: NestLockNotHeld
     spinlock nest test: -
     context: Recursive - -

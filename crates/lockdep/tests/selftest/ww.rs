@@ -65,6 +65,12 @@ impl<'r> Ww<'r> {
         self
     }
 
+    /// The same by the slow path.
+    fn slow_deadlock(&mut self, i: usize) -> &mut Self {
+        self.r.ld.ww_mutex_slow(self.r.task, &self.o[i], &self.t, SITE);
+        self.deadlock(i)
+    }
+
     /// `ww_mutex_lock()` without a context.
     fn block(&mut self, i: usize) -> &mut Self {
         self.r.ld.ww_mutex_lock(self.r.task, &self.o[i], None, SITE);
@@ -371,7 +377,7 @@ fn edeadlk() -> Vec<Cell> {
         ww(
             "again",
             Failure,
-            |w| wounded(w).deadlock(2).end(),
+            |w| wounded(w.base(2)).deadlock(2).end(),
             |w| {
                 wounded(w).unlock(0).lock(1).deadlock(2);
             },
@@ -379,7 +385,7 @@ fn edeadlk() -> Vec<Cell> {
         ww(
             "  slow",
             Failure,
-            |w| wounded(w).slow(2).end(),
+            |w| wounded(w.base(2)).slow_deadlock(2).end(),
             |w| {
                 wounded(w).unlock(0).slow(1).deadlock(2);
             },
