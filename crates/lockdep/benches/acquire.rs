@@ -72,6 +72,15 @@ fn main() {
         stack(&mut ld, b, &locks);
     });
 
+    let (mut ld, locks, _) = rig(60);
+    measure("a whole run: 59 new dependencies, each with its search, per lock", 60, || {
+        ld.begin_run();
+        let task = ld.add_task("a", 1);
+        for pair in locks.windows(2).rev() {
+            stack(&mut ld, task, pair);
+        }
+    });
+
     let (mut ld, locks, task) = rig(8);
     stack(&mut ld, task, &locks);
     let mut all = ld.graph().clone();

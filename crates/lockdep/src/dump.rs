@@ -44,7 +44,7 @@ impl Graph {
     /// A directed graph in the DOT language. Dependencies of a strong cycle are red.
     pub fn to_dot(&self) -> String {
         let g = self.canonical();
-        let red: BTreeSet<u32> = g.strong_cycles().into_iter().flatten().map(|step| step.edge).collect();
+        let red: BTreeSet<u32> = g.strong_cycles().into_keys().flatten().collect();
         let mut out = String::from("digraph lockdep {\n  node [shape=box];\n");
         for (label, _) in g.rows() {
             let _ = writeln!(out, "  {};", quoted(&label));

@@ -6,12 +6,11 @@
 //! dependencies alone, not on the order in which executions were explored or merged.
 
 use crate::class::ClassId;
-use crate::dep::DepKind;
 use crate::graph::{Edge, Graph, Witness};
 use crate::lock::{Mode, Site};
 use crate::report::{ClassLabel, Link, LockLine, Report, Scene, TaskName};
 use crate::search::Step;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 impl Graph {
     /// One circular report for each shortest strong cycle through some dependency, in the order of class names.
@@ -23,37 +22,27 @@ impl Graph {
     /// Source: linux v7.3.4 kernel/locking/lockdep.c `check_noncircular`, applied to every dependency.
     pub fn inversions(&self) -> Vec<Report> {
         let sorted = self.canonical();
-        sorted.strong_cycles().iter().map(|cycle| sorted.cycle_report(cycle)).collect()
+        sorted.strong_cycles().values().map(|cycle| sorted.cycle_report(cycle)).collect()
     }
 
-    /// The cycles behind [`inversions`](Self::inversions); to be asked of a canonical graph only.
-    pub(crate) fn strong_cycles(&self) -> BTreeSet<Vec<Step>> {
-        let mut cycles = BTreeSet::new();
+    /// The cycles behind [`inversions`](Self::inversions) by their edges; to be asked of a canonical graph only.
+    ///
+    /// A cycle that was found in several combinations of kinds is kept in the one that names the strongest first.
+    pub(crate) fn strong_cycles(&self) -> BTreeMap<Vec<u32>, Vec<Step>> {
+        let mut cycles = BTreeMap::new();
         for (index, edge) in self.edges().iter().enumerate() {
             for kind in edge.kinds.iter() {
                 if let Some(mut cycle) = self.strong_path(edge.to, edge.from, kind) {
                     cycle.push(Step { edge: index as u32, kind });
                     let first = (0..cycle.len()).min_by_key(|i| self.edge(cycle[*i].edge).from).unwrap_or(0);
                     cycle.rotate_left(first);
-                    cycles.insert(self.strengthened(cycle));
+                    let edges = cycle.iter().map(|step| step.edge).collect();
+                    let strongest = cycles.entry(edges).or_insert_with(Vec::new);
+                    *strongest = cycle.max(std::mem::take(strongest));
                 }
             }
         }
         cycles
-    }
-
-    /// The same cycle with each dependency in the strongest kind that the cycle allows it, so that it is counted once.
-    fn strengthened(&self, mut cycle: Vec<Step>) -> Vec<Step> {
-        for i in 0..cycle.len() {
-            let before = cycle[(i + cycle.len() - 1) % cycle.len()].kind;
-            let after = cycle[(i + 1) % cycle.len()].kind;
-            let kinds = self.edge(cycle[i].edge).kinds;
-            let fits = |k: &DepKind| before.is_strong_before(*k) && k.is_strong_before(after);
-            if let Some(kind) = DepKind::ALL.into_iter().rev().find(|k| kinds.contains(*k) && fits(k)) {
-                cycle[i].kind = kind;
-            }
-        }
-        cycle
     }
 
     fn cycle_report(&self, cycle: &[Step]) -> Report {

@@ -72,6 +72,15 @@ fn what_the_completer_took_before_the_wait_is_its_own_affair() {
 }
 
 #[test]
+fn what_the_completer_only_tried_could_not_hang_it() {
+    let mut r = Rig::new(true);
+    r.take(r.waiter);
+    r.wait();
+    r.ld.acquire(r.completer, &Acquire::write(r.mutex, HERE).trylock());
+    assert_eq!(r.complete(), 0);
+}
+
+#[test]
 fn what_the_completer_took_in_an_earlier_work_item_is_forgotten() {
     let mut r = Rig::new(true);
     r.take(r.waiter);

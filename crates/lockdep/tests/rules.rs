@@ -99,6 +99,22 @@ fn an_inversion_is_reported_once_and_its_dependency_kept() {
 }
 
 #[test]
+fn dependencies_survive_the_growth_of_the_graph() {
+    let mut r = Rig::new();
+    let locks: [Lock; 40] = r.mutexes();
+    // Pairs first, so that each is known before the next class appears.
+    for pair in locks.windows(2) {
+        assert_eq!(r.chain(&[Acquire::write(pair[0], HERE), Acquire::write(pair[1], HERE)], pair), 0);
+    }
+    let all: Vec<Acquire> = locks.iter().map(|l| Acquire::write(*l, HERE)).collect();
+    assert_eq!(r.chain(&all, &locks), 0);
+    let counts = (r.ld.graph().class_count(), r.ld.graph().dependency_count());
+    assert_eq!(counts, (40, 39));
+    assert_eq!(r.ld.graph().to_text().matches(" -> ").count(), 39);
+    assert_eq!(r.chain(&[all[39], all[0]], &[locks[39], locks[0]]), 1);
+}
+
+#[test]
 fn subclasses_are_classes_of_their_own() {
     let mut r = Rig::new();
     let spec = ClassSpec::mutex("&inode->lock");
@@ -209,6 +225,28 @@ fn locks_may_be_released_in_any_order_and_only_once() {
     assert_eq!(r.give(a) + r.give(c), 0);
     assert_eq!(r.give(a), 1);
     assert!(matches!(&r.ld.reports()[0], Report::BadUnlock { lock, .. } if lock == "m0"));
+}
+
+#[test]
+fn of_two_holds_on_one_lock_the_inner_one_is_released_first() {
+    let mut r = Rig::new();
+    let (a, [m]) = (r.lock(&ClassSpec::rwlock("a")), r.mutexes());
+    r.take(Acquire::recursive_read(a, HERE));
+    r.take(Acquire::write(m, HERE).trylock());
+    r.take(Acquire::recursive_read(a, HERE));
+    assert_eq!(r.give(a), 0);
+    let held: Vec<LockId> = r.ld.held_locks(r.task).iter().filter_map(|line| line.id).collect();
+    assert_eq!(held, [a.id(), m.id()]);
+}
+
+#[test]
+fn what_was_reported_is_not_reported_again_when_a_lock_below_it_goes() {
+    let mut r = Rig::new();
+    let [below] = r.mutexes();
+    let (x, y) = (r.lock(&ClassSpec::mutex("x")), r.lock(&ClassSpec::mutex("x")));
+    assert_eq!(r.write(below) + r.write(x), 0);
+    assert_eq!(r.write(y), 1);
+    assert_eq!(r.give(below) + r.give(x) + r.give(y), 0);
 }
 
 #[test]
@@ -335,4 +373,18 @@ fn two_mutexes_of_a_ww_class_need_one_context() {
     assert_eq!(found + r.ld.ww_acquire_fini(t, &ctx, HERE), 0, "any order under a context");
     assert_eq!(r.ld.ww_mutex_slow(t, &x, &ctx, HERE), 1);
     assert!(matches!(r.ld.reports()[1], Report::WwMisuse { rule: WwRule::SlowWithoutContention, .. }));
+}
+
+#[test]
+fn backing_off_lets_go_of_the_mutex() {
+    use lockdep::{WwCtx, WwMutex};
+    let mut r = Rig::new();
+    let (class, t) = (r.ld.ww_class("reservation_ww_class"), r.task);
+    let (x, mut ctx) = (WwMutex::new(LockId(0x10), class), WwCtx::new(LockId(0x30), class));
+    r.ld.ww_acquire_init(t, &mut ctx, HERE);
+    let mut found = r.ld.ww_mutex_lock(t, &x, Some(&ctx), HERE);
+    found += r.ld.ww_mutex_deadlock(t, &x, &mut ctx, HERE);
+    assert_eq!(found + r.ld.ww_acquire_fini(t, &ctx, HERE), 0);
+    assert_eq!(r.ld.depth(t), 0);
+    assert_eq!(r.ld.release(t, x.map, HERE), 1);
 }
