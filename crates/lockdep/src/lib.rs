@@ -61,13 +61,14 @@
 //!
 //! # Many runs
 //!
-//! A [`Validator`] judges one run. Its [`graph`](Validator::graph) is a value: [`Graph::merge`] makes the union of the
+//! A [`Validator`] judges one run; [`Validator::begin_run`] makes it ready for the next without giving up its memory. Its [`graph`](Validator::graph) is a value: [`Graph::merge`] makes the union of the
 //! graphs of all runs, in any order and grouping, and [`Graph::inversions`] finds what only they together show.
 //!
 //! # What is not checked
 //!
 //! - **Interrupts.** There is one context. `irq-safe` and `irq-unsafe` usage, and the inversions through it, are not
 //!   modelled; usage characters are those of process context with interrupts on.
+//! - **Real-time kernels.** `rt_mutex` and `local_lock` have no type of their own.
 //! - **Order by comparison function** (`lock_set_cmp_fn()`), **pinning** (`lock_pin_lock()`) and **changing the class
 //!   of a held lock** (`lock_set_class()`) do not exist here.
 //! - **Waiting that is no lock**: wait queues, and completions unless asked for.

@@ -119,6 +119,15 @@ proptest! {
     }
 }
 
+/// Workers keep a validator each and send their graphs around.
+#[test]
+fn all_of_it_may_be_sent_and_shared() {
+    fn check<T: Send + Sync + Clone>() {}
+    check::<Validator>();
+    check::<Graph>();
+    check::<Report>();
+}
+
 #[test]
 fn two_runs_that_never_met_show_an_inversion_together() {
     let order = |a, b| vec![vec![(a, Mode::Write, false, 0), (b, Mode::Write, false, 1)]];
