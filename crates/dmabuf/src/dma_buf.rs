@@ -17,7 +17,8 @@ use crate::dma_resv::*;
 use crate::scatterlist::SgTable;
 
 /// A buffer.
-//= linux v7.3.4 include/linux/dma-buf.h dma_buf
+///
+/// In C: `dma_buf`, include/linux/dma-buf.h.
 #[derive(Debug)]
 pub struct DmaBuf {
     /// Size in bytes, invariant over the lifetime of the buffer.
@@ -42,7 +43,8 @@ impl DmaBuf {
 }
 
 /// What an exporter does.
-//= linux v7.3.4 include/linux/dma-buf.h dma_buf_ops
+///
+/// In C: `dma_buf_ops`, include/linux/dma-buf.h.
 pub struct DmaBufOps {
     /// Called by `dma_buf_dynamic_attach()`, without the reservation lock.
     pub attach: Option<fn(Kptr<DmaBuf>, Kptr<DmaBufAttachment>) -> KResult>,
@@ -67,7 +69,8 @@ impl fmt::Debug for DmaBufOps {
 }
 
 /// What an importer does.
-//= linux v7.3.4 include/linux/dma-buf.h dma_buf_attach_ops
+///
+/// In C: `dma_buf_attach_ops`, include/linux/dma-buf.h.
 #[derive(Debug)]
 pub struct DmaBufAttachOps {
     /// The importer can reach peer memory without pages.
@@ -77,7 +80,8 @@ pub struct DmaBufAttachOps {
 }
 
 /// A device that is attached to a buffer.
-//= linux v7.3.4 include/linux/dma-buf.h dma_buf_attachment
+///
+/// In C: `dma_buf_attachment`, include/linux/dma-buf.h.
 #[derive(Debug)]
 pub struct DmaBufAttachment {
     /// The buffer.
@@ -101,7 +105,8 @@ impl DmaBufAttachment {
 }
 
 /// What is needed to export a buffer.
-//= linux v7.3.4 include/linux/dma-buf.h dma_buf_export_info
+///
+/// In C: `dma_buf_export_info`, include/linux/dma-buf.h.
 pub struct DmaBufExportInfo {
     /// The exporter's operations.
     pub ops: &'static DmaBufOps,
@@ -137,7 +142,8 @@ fn dma_buf_file_release(_file: Kptr<File>) {
 }
 
 /// Operations of the files of buffers and of their dentries.
-//= linux v7.3.4 drivers/dma-buf/dma-buf.c dma_buf_fops
+///
+/// In C: `dma_buf_fops`, drivers/dma-buf/dma-buf.c.
 static DMA_BUF_FOPS: FileOperations =
     FileOperations { release: dma_buf_file_release, d_release: dma_buf_release };
 

@@ -14,7 +14,8 @@ use crate::dma_resv::dma_resv_assert_held;
 use crate::scatterlist::*;
 
 /// A range of physical addresses.
-//= linux v7.3.4 include/linux/types.h phys_vec
+///
+/// In C: `phys_vec`, include/linux/types.h.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct PhysVec {
     /// First address.
@@ -66,7 +67,8 @@ fn calc_sg_nents(state: Option<Kptr<DmaIovaState>>, phys_vec: &[PhysVec], size: 
 }
 
 /// What is to be undone when a mapping is.
-//= linux v7.3.4 drivers/dma-buf/dma-buf-mapping.c dma_buf_dma
+///
+/// In C: `dma_buf_dma`, drivers/dma-buf/dma-buf-mapping.c.
 #[derive(Debug)]
 pub struct DmaBufDma {
     /// The table; the C embeds it.

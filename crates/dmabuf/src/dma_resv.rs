@@ -8,7 +8,8 @@ use kernel_model::prelude::*;
 use crate::dma_fence::{DmaFence, dma_fence_get, dma_fence_put, dma_fence_wait};
 
 /// What a fence is for; a wait for a usage includes those before it.
-//= linux v7.3.4 include/linux/dma-resv.h dma_resv_usage
+///
+/// In C: `dma_resv_usage`, include/linux/dma-resv.h.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum DmaResvUsage {
     /// Memory management of the kernel.

@@ -30,14 +30,16 @@ pub struct SgTable {
 }
 
 /// The most bytes that one segment describes.
-//= linux v7.3.4 drivers/dma-buf/dma-buf-mapping.c MAX_SG_ENT_SZ
+///
+/// In C: `MAX_SG_ENT_SZ`, drivers/dma-buf/dma-buf-mapping.c.
 pub const MAX_SG_ENT_SZ: u64 = u32::MAX as u64 / 4096 * 4096;
 
 /// A table of `nents` empty segments.
 ///
 /// # Errors
 /// `EINVAL` for no segments, `ENOMEM`.
-//= linux v7.3.4 lib/scatterlist.c sg_alloc_table
+///
+/// In C: `sg_alloc_table`, lib/scatterlist.c.
 #[track_caller]
 pub fn sg_alloc_table(nents: u32) -> KResult<Kptr<SgTable>> {
     if nents == 0 {
@@ -52,7 +54,8 @@ pub fn sg_alloc_table(nents: u32) -> KResult<Kptr<SgTable>> {
 }
 
 /// Frees a table.
-//= linux v7.3.4 lib/scatterlist.c sg_free_table
+///
+/// In C: `sg_free_table`, lib/scatterlist.c.
 #[track_caller]
 pub fn sg_free_table(table: Kptr<SgTable>) {
     kfree(table);

@@ -94,7 +94,7 @@ impl Arena {
         let live = |o: &NonNull<dyn AnyObject>| {
             // SAFETY: as in `Drop`: the object lives until the arena is dropped.
             let h = unsafe { o.as_ref() }.header();
-            h.freed.get().is_none().then(|| Report::Leak { object: h.type_name, allocated: h.allocated })
+            h.freed.get().is_none().then_some(Report::Leak { object: h.type_name, allocated: h.allocated })
         };
         self.objects.iter().filter_map(live).collect()
     }
@@ -253,7 +253,7 @@ pub fn kfree<T>(p: Kptr<T>) {
     let h = p.header();
     match h.freed.get() {
         Some(freed) => {
-            report(Report::DoubleFree { object: h.type_name, at: here, allocated: h.allocated, freed })
+            report(Report::DoubleFree { object: h.type_name, at: here, allocated: h.allocated, freed });
         }
         None => h.freed.set(Some(here)),
     }

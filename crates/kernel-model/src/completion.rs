@@ -12,14 +12,16 @@ pub fn init_completion(name: &'static str) -> Completion {
 }
 
 /// Signals a single waiter.
-//= linux v7.3.4 kernel/sched/completion.c complete
+///
+/// In C: `complete`, kernel/sched/completion.c.
 #[track_caller]
 pub fn complete(x: &Completion) {
     x.0.complete();
 }
 
 /// Waits for the completion, uninterruptibly and without a timeout.
-//= linux v7.3.4 kernel/sched/completion.c wait_for_completion
+///
+/// In C: `wait_for_completion`, kernel/sched/completion.c.
 #[track_caller]
 pub fn wait_for_completion(x: &Completion) {
     x.0.wait();

@@ -74,7 +74,8 @@ impl<T: Value> fmt::Debug for Plain<T> {
 }
 
 /// Marked read.
-//= linux v7.3.4 include/asm-generic/rwonce.h READ_ONCE
+///
+/// In C: `READ_ONCE`, include/asm-generic/rwonce.h.
 #[expect(non_snake_case, reason = "the C name")]
 #[inline]
 #[track_caller]
@@ -84,7 +85,8 @@ pub fn READ_ONCE<T: Value>(x: &Plain<T>) -> T {
 }
 
 /// Marked write.
-//= linux v7.3.4 include/asm-generic/rwonce.h WRITE_ONCE
+///
+/// In C: `WRITE_ONCE`, include/asm-generic/rwonce.h.
 #[expect(non_snake_case, reason = "the C name")]
 #[inline]
 #[track_caller]

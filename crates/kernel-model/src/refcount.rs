@@ -6,7 +6,8 @@ use explorer::sync::Cell;
 use crate::report::{Report, Site, report};
 
 /// The value of a saturated counter.
-//= linux v7.3.4 include/linux/refcount.h REFCOUNT_SATURATED
+///
+/// In C: `REFCOUNT_SATURATED`, include/linux/refcount.h.
 const REFCOUNT_SATURATED: i32 = i32::MIN / 2;
 
 /// A reference count that saturates instead of wrapping.

@@ -168,6 +168,7 @@ impl fmt::Display for Report {
 }
 
 /// Records a finding of the execution that runs.
+#[expect(clippy::needless_pass_by_value, reason = "a report is made to be given away")]
 pub fn report(r: Report) {
     if !explorer::aborting() {
         explorer::report(r.key(), r.to_string());
@@ -181,7 +182,8 @@ pub fn pr_note(text: impl FnOnce() -> String) {
 }
 
 /// Warns if the condition holds, and says whether it does.
-//= linux v7.3.4 include/asm-generic/bug.h WARN_ON
+///
+/// In C: `WARN_ON`, include/asm-generic/bug.h.
 #[expect(non_snake_case, reason = "the C name")]
 #[track_caller]
 pub fn WARN_ON(condition: bool, what: &str) -> bool {
@@ -192,7 +194,8 @@ pub fn WARN_ON(condition: bool, what: &str) -> bool {
 }
 
 /// As [`WARN_ON`], but warns only the first time at each place.
-//= linux v7.3.4 include/asm-generic/bug.h WARN_ON_ONCE
+///
+/// In C: `WARN_ON_ONCE`, include/asm-generic/bug.h.
 #[expect(non_snake_case, reason = "the C name")]
 #[track_caller]
 pub fn WARN_ON_ONCE(condition: bool, what: &str) -> bool {

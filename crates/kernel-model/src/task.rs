@@ -13,14 +13,16 @@ pub(crate) type TaskWork = Box<dyn FnOnce()>;
 pub(crate) type TaskWorks = Vec<(TaskId, TaskWork)>;
 
 /// Queues work for the current task's return to user mode.
-//= linux v7.3.4 kernel/task_work.c task_work_add
+///
+/// In C: `task_work_add`, kernel/task_work.c.
 pub(crate) fn task_work_add(work: TaskWork) {
     let task = explorer::current();
     with(|k| k.task_works.push((task, work)));
 }
 
 /// Runs the current task's pending work, newest first, as `task_work_run` does; work may queue work.
-//= linux v7.3.4 kernel/task_work.c task_work_run
+///
+/// In C: `task_work_run`, kernel/task_work.c.
 pub(crate) fn task_work_run() {
     let task = explorer::current();
     loop {

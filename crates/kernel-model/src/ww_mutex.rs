@@ -17,7 +17,8 @@ pub fn ww_mutex_init(name: &'static str) -> WwMutex {
 }
 
 /// Acquires the mutex outside of any context.
-//= linux v7.3.4 include/linux/ww_mutex.h ww_mutex_lock
+///
+/// In C: `ww_mutex_lock`, include/linux/ww_mutex.h.
 #[track_caller]
 pub fn ww_mutex_lock(lock: &WwMutex) {
     lock.lock.lock();

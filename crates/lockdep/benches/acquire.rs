@@ -3,6 +3,8 @@
 //!
 //! Prints one line per case: the smallest of several rounds, which is the one least disturbed by the machine.
 
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark measures time")]
+
 use lockdep::{Acquire, ClassSpec, Config, Lock, LockId, Site, TaskId, Validator};
 use std::hint::black_box;
 use std::time::Instant;

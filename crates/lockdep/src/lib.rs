@@ -38,7 +38,7 @@
 //! | Rule | Report |
 //! |---|---|
 //! | No order of locks closes a *strong* cycle | [`Report::Circular`] |
-//! | A class is not taken again by its holder, save recursive reads and nesting under a nest lock | [`Report::Recursive`] |
+//! | A class is not taken again by its holder, save recursive reads and under a nest lock | [`Report::Recursive`] |
 //! | A lock that sleeps is not waited for while spinning | [`Report::InvalidWaitContext`] |
 //! | A nest lock is held | [`Report::NestLockNotHeld`] |
 //! | What is released or downgraded is held | [`Report::BadUnlock`], [`Report::DowngradeOfRead`] |
@@ -61,7 +61,8 @@
 //!
 //! # Many runs
 //!
-//! A [`Validator`] judges one run; [`Validator::begin_run`] makes it ready for the next without giving up its memory. Its [`graph`](Validator::graph) is a value: [`Graph::merge`] makes the union of the
+//! A [`Validator`] judges one run; [`Validator::begin_run`] makes it ready for the next without giving up its
+//! memory. Its [`graph`](Validator::graph) is a value: [`Graph::merge`] makes the union of the
 //! graphs of all runs, in any order and grouping, and [`Graph::inversions`] finds what only they together show.
 //!
 //! # What is not checked

@@ -115,7 +115,8 @@ impl Validator {
 
     /// A task is about to wait for a ww mutex, under `ctx` or without one.
     ///
-    /// Not to be called when the kernel returns `-EALREADY`. Follow it with [`ww_mutex_acquired`](Self::ww_mutex_acquired),
+    /// Not to be called when the kernel returns `-EALREADY`. Follow it with
+    /// [`ww_mutex_acquired`](Self::ww_mutex_acquired),
     /// [`ww_mutex_deadlock`](Self::ww_mutex_deadlock) or, after another failure, [`release`](Self::release) of the map.
     ///
     /// # Panics

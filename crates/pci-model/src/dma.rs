@@ -11,7 +11,8 @@ use crate::function::{Access, Dead};
 use crate::iommu::PAGE_SIZE;
 
 /// Direction of a transfer.
-//= linux v7.3.4 include/linux/dma-direction.h dma_data_direction
+///
+/// In C: `dma_data_direction`, include/linux/dma-direction.h.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DmaDataDirection {
     /// Both ways.
@@ -120,7 +121,8 @@ pub fn dma_iova_destroy(
 ///
 /// # Errors
 /// That of the IOMMU.
-//= linux v7.3.4 kernel/dma/mapping.c dma_map_phys
+///
+/// In C: `dma_map_phys`, kernel/dma/mapping.c.
 #[track_caller]
 pub fn dma_map_phys(
     dev: Kptr<PciDev>,
@@ -136,7 +138,8 @@ pub fn dma_map_phys(
 }
 
 /// Unmaps what [`dma_map_phys`] mapped.
-//= linux v7.3.4 kernel/dma/mapping.c dma_unmap_phys
+///
+/// In C: `dma_unmap_phys`, kernel/dma/mapping.c.
 #[track_caller]
 pub fn dma_unmap_phys(dev: Kptr<PciDev>, addr: u64, size: u64, _dir: DmaDataDirection, _attrs: u64) {
     if let Some(domain) = &dev.iommu {

@@ -18,7 +18,8 @@ pub enum Topology {
 }
 
 /// How peer-to-peer traffic is routed.
-//= linux v7.3.4 include/linux/pci-p2pdma.h pci_p2pdma_map_type
+///
+/// In C: `pci_p2pdma_map_type`, include/linux/pci-p2pdma.h.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PciP2pdmaMapType {
     /// Not at all.

@@ -6,7 +6,8 @@
 use kernel_model::prelude::*;
 
 /// A device set: the devices that are reset together. One device each, here.
-//= linux v7.3.4 include/linux/vfio.h vfio_device_set
+///
+/// In C: `vfio_device_set`, include/linux/vfio.h.
 #[derive(Debug)]
 pub struct VfioDeviceSet {
     /// Serialises open, close and reset of the devices of the set.
@@ -14,7 +15,8 @@ pub struct VfioDeviceSet {
 }
 
 /// A VFIO device.
-//= linux v7.3.4 include/linux/vfio.h vfio_device
+///
+/// In C: `vfio_device`, include/linux/vfio.h.
 #[derive(Debug)]
 pub struct VfioDevice {
     /// Its set.

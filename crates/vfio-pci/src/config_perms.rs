@@ -158,7 +158,8 @@ impl CapPerms {
 }
 
 /// Length of a capability in bytes, as the user sees it; 0: removed from the list.
-//= linux v7.3.4 drivers/vfio/pci/vfio_pci_config.c pci_cap_length
+///
+/// In C: `pci_cap_length`, drivers/vfio/pci/vfio_pci_config.c.
 pub fn pci_cap_length(cap: u8) -> usize {
     match cap {
         PCI_CAP_ID_EXP => PCI_CAP_EXP_ENDPOINT_SIZEOF_V2,

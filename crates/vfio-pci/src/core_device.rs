@@ -73,7 +73,8 @@ impl VConfig {
 }
 
 /// What a variant driver may replace.
-//= linux v7.3.4 include/linux/vfio_pci_core.h vfio_pci_device_ops
+///
+/// In C: `vfio_pci_device_ops`, include/linux/vfio_pci_core.h.
 #[derive(Debug)]
 pub struct VfioPciDeviceOps {
     /// Whether buffers can be exported: the one operation, `get_dmabuf_phys`, is the core's own.
@@ -81,11 +82,13 @@ pub struct VfioPciDeviceOps {
 }
 
 /// The operations of the plain vfio-pci driver.
-//= linux v7.3.4 drivers/vfio/pci/vfio_pci.c vfio_pci_dev_ops
+///
+/// In C: `vfio_pci_dev_ops`, drivers/vfio/pci/vfio_pci.c.
 pub static VFIO_PCI_DEV_OPS: VfioPciDeviceOps = VfioPciDeviceOps { get_dmabuf_phys: true };
 
 /// A PCI device under VFIO.
-//= linux v7.3.4 include/linux/vfio_pci_core.h vfio_pci_core_device
+///
+/// In C: `vfio_pci_core_device`, include/linux/vfio_pci_core.h.
 #[derive(Debug)]
 pub struct VfioPciCoreDevice {
     /// The VFIO device.

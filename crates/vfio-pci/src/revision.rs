@@ -12,6 +12,7 @@ use crate::revisions::{leon_v0, v7_3};
 pub type Vdev = Kptr<VfioPciCoreDevice>;
 
 /// The functions of a revision that are called from another of its files, or from the outside.
+#[derive(Clone, Copy)]
 pub struct RevisionOps {
     /// vfio_pci_dmabuf.c: revokes, or restores, every buffer of a device.
     pub vfio_pci_dma_buf_move: fn(Vdev, bool),

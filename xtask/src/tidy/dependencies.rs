@@ -14,7 +14,7 @@ pub const ARROWS: [(&str, &[&str]); 12] = [
     ("vfio-pci", &["vfio-core"]),
     ("vfio-core", &["dmabuf", "pci-model", "mm-model"]),
     ("importers", &["dmabuf", "pci-model"]),
-    ("dmabuf", &["kernel-model"]),
+    ("dmabuf", &["pci-model", "mm-model"]),
     ("pci-model", &["kernel-model"]),
     ("mm-model", &["kernel-model"]),
     ("kernel-model", &["explorer", "lockdep"]),

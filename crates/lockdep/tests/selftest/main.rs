@@ -96,7 +96,8 @@ fn a_failure_is_reported_for_what_it_is() {
     };
     let line = |row: &Row| {
         let kinds: Vec<String> = row.cells.iter().map(kind).collect();
-        format!("{}: {}", row.name, kinds.join(" "))
+        let kinds: Vec<String> = kinds.chunks(6).map(|some| some.join(" ")).collect();
+        format!("{}: {}", row.name, kinds.join("\n  "))
     };
     let lines: Vec<String> = table().iter().map(line).collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
@@ -145,7 +146,8 @@ fn a_failure_is_reported_for_what_it_is() {
     ww contexts mixing: Recursive OneClass
     finishing ww context: AcquireIsDone BadUnlock NestLockNotHeld AcquireIsDone
     locking mismatches: BadUnlock UnlockUnbalanced ContextIsStale
-    EDEADLK handling: - - BackOffFirst BackOffFirst ContendedFirst ContendedFirst ContendedTwice ContendedTwice ContendedFirst ContendedFirst
+    EDEADLK handling: - - BackOffFirst BackOffFirst ContendedFirst ContendedFirst
+      ContendedTwice ContendedTwice ContendedFirst ContendedFirst
     spinlock nest unlocked: NestLockNotHeld
     spinlock nest test: -
     context: Recursive - -

@@ -10,5 +10,5 @@ pub(super) static INVARIANT: Invariant = Invariant {
     why: "A task that waits for ever holds memory_lock, and with it the device.",
     rule: "Documentation/locking/lockdep-design.rst; khungtaskd",
     checked: "at the end of each execution",
-    broken_by: "tests/both_directions.rs: a move() that keeps the reservation lock",
+    broken_by: "tests/both_directions.rs: a reset that takes memory_lock twice",
 };

@@ -10,5 +10,5 @@ pub(super) static INVARIANT: Invariant = Invariant {
     why: "It is memory corruption, from an unprivileged file descriptor.",
     rule: "mm/kasan",
     checked: "at each dereference and each free",
-    broken_by: "tests/both_directions.rs: a release() that frees twice",
+    broken_by: "tests/both_directions.rs: a teardown that frees the config space twice",
 };

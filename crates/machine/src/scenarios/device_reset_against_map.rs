@@ -12,7 +12,7 @@ use crate::world::World;
 /// See the module's words.
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "device-reset-against-map",
-    sentence: "The user calls VFIO_DEVICE_RESET, with memory enabled, while an attached importer maps, reads and unmaps.",
+    sentence: "The user calls VFIO_DEVICE_RESET while an attached importer maps, reads and unmaps.",
     results: &[
         ("v7_3", Expected::Holds { executions: 10 }),
         ("leon_v0", Expected::Breaks { invariants: &["no-access-to-dead-bar"], executions: 17 }),

@@ -345,8 +345,8 @@ fn vfio_find_cap_start(vdev: Vdev, mut pos: usize) -> usize {
 
 //= linux v7.3.4 drivers/vfio/pci/vfio_pci_config.c vfio_fill_vconfig_bytes
 fn vfio_fill_vconfig_bytes(vdev: Vdev, bytes: &mut [u8; PCI_CFG_SPACE_SIZE], offset: usize, size: usize) {
-    for at in offset..offset + size {
-        bytes[at] = pci_read_config_byte(vdev.pdev, at);
+    for (i, byte) in bytes[offset..offset + size].iter_mut().enumerate() {
+        *byte = pci_read_config_byte(vdev.pdev, offset + i);
     }
 }
 

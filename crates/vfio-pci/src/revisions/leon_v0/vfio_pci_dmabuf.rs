@@ -7,7 +7,7 @@
 //! Message-ID: cover.1753274085.git.leonro@nvidia.com
 //! Parent: v7_3
 //! Intent: export one range of a BAR as a dma-buf; revoke it by a flag and a notification, without waiting.
-//! Functions changed: uapi_dma_buf, vfio_pci_dma_buf_attach, vfio_pci_dma_buf_detach, vfio_pci_dma_buf_done,
+//! Functions changed: uapi_dma_buf, state_of, vfio_pci_dma_buf_attach, vfio_pci_dma_buf_detach, vfio_pci_dma_buf_done,
 //! vfio_pci_dma_buf_map, vfio_pci_dma_buf_unmap, vfio_pci_core_fill_phys_vec, vfio_pci_core_get_dmabuf_phys,
 //! validate_dmabuf_input, vfio_pci_core_feature_dma_buf, vfio_pci_dma_buf_move, vfio_pci_dma_buf_cleanup
 
@@ -184,7 +184,7 @@ fn vfio_pci_dma_buf_release(dmabuf: Kptr<DmaBuf>) {
     kfree(priv_);
 }
 
-//= mail cover.1753274085.git.leonro@nvidia.com drivers/vfio/pci/vfio_pci_dmabuf.c vfio_pci_dmabuf_ops
+/// In C: `vfio_pci_dmabuf_ops`, drivers/vfio/pci/vfio_pci_dmabuf.c.
 static VFIO_PCI_DMABUF_OPS: DmaBufOps = DmaBufOps {
     attach: Some(vfio_pci_dma_buf_attach),
     detach: Some(vfio_pci_dma_buf_detach),

@@ -5,7 +5,8 @@
 //! interrupts, regions or CPU mappings in the model yet.
 //!
 //! Kernel file: drivers/vfio/pci/vfio_pci_core.c
-//! Version: linux v7.3.4
+//! Version: v7.3.4
+//! Parent: none
 //! Intent: part buffers from the device before it is disabled, and revoke them around a reset.
 
 use std::cell::{Cell, RefCell};

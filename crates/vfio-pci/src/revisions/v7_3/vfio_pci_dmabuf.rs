@@ -4,7 +4,8 @@
 //! Transcribes: drivers/vfio/pci/vfio_pci_dmabuf.c, linux v7.3.4, all but the private connection to iommufd.
 //!
 //! Kernel file: drivers/vfio/pci/vfio_pci_dmabuf.c
-//! Version: linux v7.3.4
+//! Version: v7.3.4
+//! Parent: none
 //! Intent: export a BAR as a dma-buf and take it back, waiting until importers have let go.
 
 use std::cell::{Cell, RefCell};
@@ -23,7 +24,8 @@ use crate::core_device::*;
 use crate::revision::*;
 
 /// One range of a BAR, as the user names it.
-//= linux v7.3.4 include/uapi/linux/vfio.h vfio_region_dma_range
+///
+/// In C: `vfio_region_dma_range`, include/uapi/linux/vfio.h.
 #[derive(Clone, Copy, Debug)]
 struct VfioRegionDmaRange {
     offset: u64,
@@ -31,7 +33,8 @@ struct VfioRegionDmaRange {
 }
 
 /// The argument of the feature; its ranges follow.
-//= linux v7.3.4 include/uapi/linux/vfio.h vfio_device_feature_dma_buf
+///
+/// In C: `vfio_device_feature_dma_buf`, include/uapi/linux/vfio.h.
 #[derive(Clone, Copy, Debug)]
 struct VfioDeviceFeatureDmaBuf {
     region_index: u32,
@@ -51,7 +54,8 @@ pub(super) fn uapi_dma_buf(region_index: u32, open_flags: u32, ranges: &[(u64, u
 }
 
 /// An exported buffer.
-//= linux v7.3.4 drivers/vfio/pci/vfio_pci_dmabuf.c vfio_pci_dma_buf
+///
+/// In C: `vfio_pci_dma_buf`, drivers/vfio/pci/vfio_pci_dmabuf.c.
 #[derive(Debug)]
 struct VfioPciDmaBuf {
     dmabuf: Cell<Option<Kptr<DmaBuf>>>,
@@ -142,7 +146,7 @@ fn vfio_pci_dma_buf_release(dmabuf: Kptr<DmaBuf>) {
     kfree(priv_);
 }
 
-//= linux v7.3.4 drivers/vfio/pci/vfio_pci_dmabuf.c vfio_pci_dmabuf_ops
+/// In C: `vfio_pci_dmabuf_ops`, drivers/vfio/pci/vfio_pci_dmabuf.c.
 static VFIO_PCI_DMABUF_OPS: DmaBufOps = DmaBufOps {
     attach: Some(vfio_pci_dma_buf_attach),
     detach: None,
