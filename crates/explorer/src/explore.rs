@@ -199,9 +199,9 @@ pub struct Replayed {
     pub schedule: Schedule,
 }
 
-/// Replays one schedule and records its trace. Strict, unless `tolerant`: then impossible decisions are skipped and
-/// the first of them is told in [`Replayed::divergence`]. A schedule that ends early is finished by the default
-/// policy (the last task while it can, else the least).
+/// Replays one schedule and records its trace. Strict, unless `tolerant`: then impossible decisions are skipped, a
+/// schedule that ends early is finished by the default policy (the last task while it can, else the least), and the
+/// first place where it did not fit is told in [`Replayed::divergence`].
 ///
 /// # Errors
 /// [`ExploreError::OtherModel`], [`ExploreError::Diverged`] and [`ExploreError::Model`].
@@ -226,6 +226,7 @@ pub fn replay(
     strategy.begin();
     let end = execute(&mut strategy, &model).map_err(ExploreError::Diverged)?;
     let divergence = strategy.divergence().cloned();
+    let divergence = divergence.or_else(|| with(|e| other_objects(e, schedule, &config.name)));
     if let (Some(d), false) = (&divergence, tolerant) {
         return Err(ExploreError::Diverged(d.clone()));
     }
@@ -242,6 +243,25 @@ pub fn replay(
         let trace = Trace { tasks, events: recorder.events };
         Ok(Replayed { trace, findings, divergence, schedule: schedule_of(e, config) })
     })
+}
+
+/// Whether the objects that the schedule makes scheduling points are those of the execution.
+fn other_objects(e: &Engine, schedule: &Schedule, name: &str) -> Option<Divergence> {
+    let config = Config::new(name);
+    let what = if e.promotions.is_empty() {
+        let named = schedule_of(e, &config).visible;
+        let lost = schedule.visible.iter().find(|v| !named.contains(v))?;
+        format!("task {} creates no object number {}", lost.0.letter(), lost.1 + 1)
+    } else {
+        let slot = &e.slots[e.promotions[0] as usize];
+        format!(
+            "{} has to be a scheduling point, but the schedule does not say so: +{}{} is missing",
+            slot.name,
+            e.birth_index(slot.creator).letter(),
+            slot.nth + 1
+        )
+    };
+    Some(Divergence { decision: 0, what })
 }
 
 /// The schedule of the execution that just ended, with tasks numbered by their order of creation.

@@ -59,7 +59,7 @@ pub trait Strategy {
 /// A prefix could not be replayed: the model is not deterministic, or the schedule is another model's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Divergence {
-    /// The decision, counted from 1, at which it was noticed.
+    /// The decision, counted from 1, at which it was noticed; 0 for what concerns the whole schedule.
     pub decision: usize,
     /// What was expected and what was found.
     pub what: String,
