@@ -169,8 +169,12 @@ fn finding(revision: &Revision, number: usize, group: &Group<'_>) -> Result<Stri
     Ok(out)
 }
 
-/// A message as a sentence: a capital at its beginning, a full stop at its end.
+/// A message as a sentence: a capital at its beginning, a full stop at its end. A message that begins with the name of
+/// a sanitizer keeps it.
 pub(crate) fn sentence(message: &str) -> String {
+    if message.split(' ').next().is_some_and(|word| word.ends_with(':')) {
+        return message.to_string();
+    }
     let mut chars = message.chars();
     let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
     let stop = if message.ends_with('.') { "" } else { "." };

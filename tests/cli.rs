@@ -86,7 +86,8 @@ fn every_replay_command_of_the_review_shows_its_finding_byte_for_byte_each_time(
     for revision in json["revisions"].as_array().unwrap() {
         let name = revision["name"].as_str().unwrap();
         for finding in revision["findings"].as_array().unwrap() {
-            let (scenario, schedule) = (finding["scenario"].as_str().unwrap(), finding["schedule"].as_str().unwrap());
+            let (scenario, schedule) =
+                (finding["scenario"].as_str().unwrap(), finding["schedule"].as_str().unwrap());
             let args = ["replay", scenario, "--revision", name, schedule];
             let text = ok(&args);
             assert_eq!(text, ok(&args));
@@ -104,9 +105,13 @@ fn a_schedule_with_one_character_changed_is_an_error_or_a_divergence() {
     let schedule = schedule_of(scenario, "leon_v0");
     for (i, old) in schedule.char_indices() {
         for new in ['0', '9', 'z', '!', ':', 'é', '+'].into_iter().filter(|c| *c != old) {
-            let changed: String = schedule.char_indices().map(|(j, c)| if i == j { new } else { c }).collect();
+            let changed: String =
+                schedule.char_indices().map(|(j, c)| if i == j { new } else { c }).collect();
             let error = cli(&["replay", scenario, "--revision", "leon_v0", &changed]).expect_err(&changed);
-            assert!(error.code() == 2 && error.to_string().starts_with("error: the schedule"), "{changed}: {error}");
+            assert!(
+                error.code() == 2 && error.to_string().starts_with("error: the schedule"),
+                "{changed}: {error}"
+            );
         }
     }
 }
@@ -114,9 +119,15 @@ fn a_schedule_with_one_character_changed_is_an_error_or_a_divergence() {
 #[test]
 fn errors_say_what_where_and_what_to_do() {
     let (scenario, revision) = ("pcie-flr-against-map", "leon_v0");
-    error(&["review", "--revision", "v7_4"], &["no revision named 'v7_4'", "nearest: v7_3", "list revisions"]);
+    error(
+        &["review", "--revision", "v7_4"],
+        &["no revision named 'v7_4'", "nearest: v7_3", "list revisions"],
+    );
     error(&["explore", "pcie-flr", "--revision", revision], &["nearest: pcie-flr-against-map"]);
-    error(&["replay", scenario, "--revision", revision, "v1:xyz"], &["character 4: expected a hexadecimal digit", "   ^"]);
+    error(
+        &["replay", scenario, "--revision", revision, "v1:xyz"],
+        &["character 4: expected a hexadecimal digit", "   ^"],
+    );
     error(&["replay", scenario, "--revision", revision, "v1:00000000:a"], &["recorded on another model"]);
     let schedule = schedule_of(scenario, revision);
     let longer = format!("{schedule}z");
@@ -141,4 +152,15 @@ fn the_program_has_the_documented_exit_status() {
     assert_eq!(status(&["review", "--scenario", "two-closes"]), (Some(0), false, true));
     assert_eq!(status(&["review", "--revision", "nothing"]), (Some(2), true, false));
     assert_eq!(status(&["--nonsense"]), (Some(2), true, false));
+}
+
+#[test]
+fn the_readme_shows_real_output() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let review = ok(&[]).replace("cargo run --release --", "dmabuf-sim");
+    let blocks: Vec<&str> =
+        readme.split("```console\n").skip(1).map(|b| b.split("```").next().unwrap()).collect();
+    let verdicts = blocks[0].strip_prefix("$ cargo run --release\n").expect("the command comes first");
+    assert!(review.starts_with(verdicts), "the verdicts of README.md are not those of the review");
+    assert!(review.contains(blocks[1]), "the finding of README.md is not in the review");
 }

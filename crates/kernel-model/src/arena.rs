@@ -89,14 +89,15 @@ impl Drop for Arena {
 }
 
 impl Arena {
-    /// Objects that were allocated and not freed, as kmemleak reports them.
-    pub(crate) fn leaks(&self) -> Vec<Report> {
+    /// Objects that were allocated and not freed, as kmemleak reports them; `None` when there is none.
+    pub(crate) fn leaks(&self) -> Option<Report> {
         let live = |o: &NonNull<dyn AnyObject>| {
             // SAFETY: as in `Drop`: the object lives until the arena is dropped.
             let h = unsafe { o.as_ref() }.header();
-            h.freed.get().is_none().then_some(Report::Leak { object: h.type_name, allocated: h.allocated })
+            h.freed.get().is_none().then_some((h.type_name, h.allocated))
         };
-        self.objects.iter().filter_map(live).collect()
+        let objects: Vec<_> = self.objects.iter().filter_map(live).collect();
+        (!objects.is_empty()).then_some(Report::Leak { objects })
     }
 }
 

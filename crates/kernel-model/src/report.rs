@@ -49,12 +49,10 @@ pub enum Report {
         /// The access.
         at: Site,
     },
-    /// kmemleak: an object is left when everything has been closed.
+    /// kmemleak: objects are left when everything has been closed.
     Leak {
-        /// The structure.
-        object: &'static str,
-        /// Where it came from.
-        allocated: Site,
+        /// The structures and where they came from, in the order of allocation.
+        objects: Vec<(&'static str, Site)>,
     },
     /// A reference count was used in a way that `refcount_t` warns about.
     Refcount {
@@ -109,7 +107,9 @@ impl Report {
                 format!("{object} {}", at.at)
             }
             Report::NullDeref { pointer, at } => format!("{pointer} {}", at.at),
-            Report::Leak { object, allocated } => format!("{object} {}", allocated.at),
+            Report::Leak { objects } => {
+                objects.iter().map(|(object, site)| format!("{object} {} ", site.at)).collect()
+            }
             Report::Refcount { what, counter, at } => format!("{what} {counter} {}", at.at),
             Report::Warning { what, at } => format!("{what} {}", at.at),
             Report::DeadBar { kind, .. } => kind.clone(),
@@ -155,8 +155,11 @@ impl fmt::Display for Report {
             Report::NullDeref { pointer, at } => {
                 write!(f, "BUG: KASAN: null-ptr-deref in {} ({pointer})", Place(*at))
             }
-            Report::Leak { object, allocated } => {
-                write!(f, "kmemleak: unreferenced object {object}; allocated at {}", Place(*allocated))
+            Report::Leak { objects } => {
+                let list =
+                    |(object, site): &(&str, Site)| format!("{object} (allocated at {})", Place(*site));
+                let list: Vec<String> = objects.iter().map(list).collect();
+                write!(f, "kmemleak: {} unreferenced objects: {}", objects.len(), list.join(", "))
             }
             Report::Refcount { what, counter, at } => {
                 write!(f, "refcount_t: {what} ({counter} at {})", Place(*at))

@@ -40,7 +40,7 @@ pub fn boot() {
 /// Ends an execution: everything that was allocated must have been freed (kmemleak), once every task has ended and
 /// every file has been closed.
 pub fn shutdown() {
-    for leak in with(|k| k.arena.leaks()) {
+    if let Some(leak) = with(|k| k.arena.leaks()) {
         report(leak);
     }
 }
