@@ -117,6 +117,16 @@ pub fn explore(
             executions: f.executions,
         })
         .collect();
+    tracing::debug!(
+        scenario = scenario.name,
+        revision = revision.name,
+        executions = outcome.stats.executions,
+        sleep_blocked = outcome.stats.sleep_blocked,
+        steps = outcome.stats.steps,
+        rounds = outcome.stats.rounds,
+        exhausted = outcome.exhausted,
+        "explored"
+    );
     Ok(Run {
         scenario,
         revision,
@@ -136,7 +146,13 @@ pub fn replay(
     revision: &'static Revision,
     schedule: &Schedule,
 ) -> Result<Replayed, ExploreError> {
-    explorer::replay(&config(scenario, revision), schedule, false, move || (scenario.run)(revision))
+    let replayed =
+        explorer::replay(&config(scenario, revision), schedule, false, move || (scenario.run)(revision))?;
+    for event in &replayed.trace.events {
+        let (task, at) = (&replayed.trace.tasks[event.task.index()], event.at.map(ToString::to_string));
+        tracing::trace!(task, at, event = ?event.kind, held = ?event.held, "event");
+    }
+    Ok(replayed)
 }
 
 /// The invariant that a finding of a replay breaks.

@@ -326,8 +326,8 @@ pub(super) fn vfio_pci_core_feature_dma_buf(
                 Err(ret) => break 'err_dev_put ret,
             }
 
+            /* The completion was initialised with the structure. */
             kref_init(&priv_.kref);
-            reinit_completion(&priv_.comp);
 
             /* dma_buf_put() now frees priv */
             down_write(&vdev.memory_lock);
