@@ -2,7 +2,10 @@
 //! A controlled scheduler and exhaustive explorer for programs built on blocking primitives.
 
 mod api;
+mod birth;
 mod clock;
+mod deadlock;
+mod effect;
 mod engine;
 mod explore;
 mod finding;
@@ -15,6 +18,7 @@ mod task;
 mod trace;
 
 pub use api::*;
+pub use effect::{Effect, perform, perform_quietly, release};
 pub use engine::{Mode, SyncEvent};
 pub use explore::{Config, ExploreError, Outcome, Progress, Replayed, Stats, explore, explore_with, replay};
 pub use finding::{Finding, FindingKind};

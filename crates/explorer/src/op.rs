@@ -116,7 +116,14 @@ impl ObjectClass {
     #[inline]
     pub fn op(&'static self, object: Object, kind: u8, arg: u32) -> Op {
         let info = &self.ops[kind as usize];
-        Op { object, arg, conflicts: info.conflicts, irreversible: info.irreversible, kind }
+        Op {
+            object,
+            arg,
+            conflicts: info.conflicts,
+            irreversible: info.irreversible,
+            kind,
+            blocking: info.blocking,
+        }
     }
 
     /// Checks what the search relies on: at most 16 kinds, `conflicts` and `irreversible` symmetric, the latter
@@ -168,12 +175,13 @@ pub struct Op {
     pub(crate) irreversible: u16,
     /// Index into [`ObjectClass::ops`].
     pub kind: u8,
+    pub(crate) blocking: bool,
 }
 
 impl Op {
     /// The operation of a task that has none.
     pub(crate) const NONE: Op =
-        Op { object: Object(u32::MAX), arg: 0, conflicts: 0, irreversible: 0, kind: 0 };
+        Op { object: Object(u32::MAX), arg: 0, conflicts: 0, irreversible: 0, kind: 0, blocking: false };
 
     /// Does the order of `self` and `other` matter?
     #[inline]

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use super::kinds;
 use crate::engine::Mode;
 use crate::op::{Object, ObjectClass, OpInfo};
-use crate::{acquired, create, is_visible, promote, released, step, update};
+use crate::{create, holds, perform, perform_quietly, release, update};
 
 const READ: u8 = 0;
 const ANNOUNCE: u8 = 1;
@@ -98,103 +98,87 @@ impl RwSem {
     #[inline]
     #[track_caller]
     pub fn down_read(self) {
-        step(CLASS.op(self.0, READ, 0));
-        update(self.0, |s| s[READERS] += 1);
-        acquired(self.0, Mode::Shared);
+        perform(CLASS.op(self.0, READ, 0), |fx| {
+            fx.state()[READERS] += 1;
+            fx.acquired(Mode::Shared);
+        });
     }
 
     /// Announces a writer, waits until nobody holds the semaphore and takes it alone.
     #[inline]
     #[track_caller]
     pub fn down_write(self) {
-        step(CLASS.op(self.0, ANNOUNCE, 0));
-        update(self.0, |s| s[WAITING] += 1);
-        step(CLASS.op(self.0, WRITE, 0));
-        update(self.0, |s| {
+        perform(CLASS.op(self.0, ANNOUNCE, 0), |fx| fx.state()[WAITING] += 1);
+        perform(CLASS.op(self.0, WRITE, 0), |fx| {
+            let s = fx.state();
             s[WAITING] -= 1;
             s[WRITER] = 1;
+            fx.acquired(Mode::Exclusive);
         });
-        acquired(self.0, Mode::Exclusive);
     }
 
     /// Takes it for reading unless a writer holds it or waits; says whether it did.
     #[inline]
     #[track_caller]
     pub fn down_read_trylock(self) -> bool {
-        promote(self.0);
-        step(CLASS.op(self.0, TRYREAD, 0));
-        let got = update(self.0, |s| {
+        let got = perform(CLASS.op(self.0, TRYREAD, 0), |fx| {
+            fx.promote();
+            let s = fx.state();
             let free = s[WRITER] == 0 && s[WAITING] == 0;
             s[READERS] += u64::from(free);
+            if free {
+                fx.acquired(Mode::Shared);
+            }
             free
         });
-        if got {
-            acquired(self.0, Mode::Shared);
-        }
-        got
+        got.unwrap_or(true)
     }
 
     /// Takes it for writing unless somebody holds it or waits for it; says whether it did.
     #[inline]
     #[track_caller]
     pub fn down_write_trylock(self) -> bool {
-        promote(self.0);
-        step(CLASS.op(self.0, TRYWRITE, 0));
-        let got = update(self.0, |s| {
+        let got = perform(CLASS.op(self.0, TRYWRITE, 0), |fx| {
+            fx.promote();
+            let s = fx.state();
             let free = s[WRITER] == 0 && s[READERS] == 0 && s[WAITING] == 0;
             s[WRITER] |= u64::from(free);
+            if free {
+                fx.acquired(Mode::Exclusive);
+            }
             free
         });
-        if got {
-            acquired(self.0, Mode::Exclusive);
-        }
-        got
+        got.unwrap_or(true)
     }
 
     /// Releases a read hold. Says whether the current task had one; if not, nothing changes.
     #[inline]
     #[track_caller]
     pub fn up_read(self) -> bool {
-        if !crate::holds(self.0, Some(Mode::Shared)) {
-            return crate::aborting();
-        }
-        if is_visible(self.0) {
-            step(CLASS.op(self.0, UP_READ, 0));
-        }
-        update(self.0, |s| s[READERS] -= 1);
-        released(self.0, Mode::Shared, "up_read")
+        release(CLASS.op(self.0, UP_READ, 0), Mode::Shared, |s| s[READERS] -= 1)
     }
 
     /// Releases the write hold. Says whether the current task had it; if not, nothing changes.
     #[inline]
     #[track_caller]
     pub fn up_write(self) -> bool {
-        if !crate::holds(self.0, Some(Mode::Exclusive)) {
-            return crate::aborting();
-        }
-        if is_visible(self.0) {
-            step(CLASS.op(self.0, UP_WRITE, 0));
-        }
-        update(self.0, |s| s[WRITER] = 0);
-        released(self.0, Mode::Exclusive, "up_write")
+        release(CLASS.op(self.0, UP_WRITE, 0), Mode::Exclusive, |s| s[WRITER] = 0)
     }
 
     /// Turns the write hold into a read hold in one step. Says whether the current task had it.
     #[inline]
     #[track_caller]
     pub fn downgrade_write(self) -> bool {
-        if !crate::holds(self.0, Some(Mode::Exclusive)) {
+        if !holds(self.0, Some(Mode::Exclusive)) {
             return crate::aborting();
         }
-        if is_visible(self.0) {
-            step(CLASS.op(self.0, DOWNGRADE, 0));
-        }
-        update(self.0, |s| {
+        perform_quietly(CLASS.op(self.0, DOWNGRADE, 0), |fx| {
+            let s = fx.state();
             s[WRITER] = 0;
             s[READERS] += 1;
+            fx.released(Mode::Exclusive, "downgrade_write");
+            fx.acquired(Mode::Shared);
         });
-        released(self.0, Mode::Exclusive, "downgrade_write");
-        acquired(self.0, Mode::Shared);
         true
     }
 
