@@ -13,7 +13,7 @@ use std::panic::Location;
 
 use crate::engine::{Engine, Status};
 use crate::finding::FindingKind;
-use crate::op::{TaskId, TaskSet, members};
+use crate::op::{Object, TaskId, TaskSet, members};
 use crate::schedule::Decision;
 use crate::trace::EventKind;
 
@@ -33,6 +33,8 @@ struct Wait {
     /// What it waits to do, e.g. `lock b`.
     what: String,
     holders: Vec<String>,
+    /// Those that go first without holding anything.
+    ahead: Vec<String>,
     at: &'static Location<'static>,
     on: TaskSet,
 }
@@ -49,6 +51,10 @@ impl Wait {
             words.push_str(", held by ");
             words.push_str(&self.holders.join(" and "));
         }
+        if !self.ahead.is_empty() {
+            words.push_str(", behind ");
+            words.push_str(&self.ahead.join(" and "));
+        }
         words
     }
 }
@@ -62,9 +68,26 @@ impl Engine {
         if self.ready & t.bit() == 0 {
             return 0;
         }
-        let object = self.pending[t.index()].object;
+        self.holders_of(self.pending[t.index()].object) | self.ahead_of(t)
+    }
+
+    fn holders_of(&self, object: Object) -> TaskSet {
         let holds = |h: &TaskId| self.tasks[h.index()].held.iter().any(|(o, _)| *o == object);
         members(self.owners).filter(holds).fold(0, |set, h| set | h.bit())
+    }
+
+    /// Those whose pending operation on the same object keeps the one of `t` from happening, see [`crate::OpInfo::behind`].
+    fn ahead_of(&self, t: TaskId) -> TaskSet {
+        let op = self.pending[t.index()];
+        let behind = self.slots[op.object.index()].class.ops[op.kind as usize].behind;
+        if behind == 0 {
+            return 0;
+        }
+        let ahead = |u: &TaskId| {
+            let other = self.pending[u.index()];
+            other.object == op.object && (behind >> other.kind) & 1 != 0
+        };
+        members(self.ready & !t.bit()).filter(ahead).fold(0, |set, u| set | u.bit())
     }
 
     /// Whom each of `blocked` reaches by waiting, itself only if there is a cycle.
@@ -114,16 +137,17 @@ impl Engine {
             let ended = if self.unfinished & t.bit() == 0 { " (which has ended)" } else { "" };
             format!("{}{ended}", self.tasks[t.index()].name)
         };
-        let (what, holders) = match task.status {
-            Status::Joining(child) => (format!("join {}", name(child)), Vec::new()),
+        let (what, holders, ahead) = match task.status {
+            Status::Joining(child) => (format!("join {}", name(child)), Vec::new(), Vec::new()),
             _ => {
                 let op = self.pending[t.index()];
                 let slot = &self.slots[op.object.index()];
                 let what = format!("{} {}", slot.class.ops[op.kind as usize].name, slot.name);
-                (what, members(on).map(name).collect())
+                let holders = members(self.holders_of(op.object)).map(name).collect();
+                (what, holders, members(self.ahead_of(t)).map(name).collect())
             }
         };
-        Wait { id: t, task: task.name.to_string(), what, holders, at: task.at, on }
+        Wait { id: t, task: task.name.to_string(), what, holders, ahead, at: task.at, on }
     }
 
     /// Reports the cycles of the execution that just ended and, when it ended because nobody could go on (`stuck`),

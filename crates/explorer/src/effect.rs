@@ -18,7 +18,7 @@ use std::panic::Location;
 
 use crate::engine::{Engine, Mode, Pass, Phase, SyncEvent, engine};
 use crate::finding::FindingKind;
-use crate::op::{Object, Op, State, TaskId};
+use crate::op::{Object, ObjectClass, Op, State, TaskId, members};
 use crate::task::suspend;
 use crate::trace::{EventKind, Held};
 
@@ -77,6 +77,55 @@ impl Effect<'_> {
     #[inline]
     pub fn observe(&mut self) {
         self.engine.observe(self.object);
+    }
+
+    /// As [`publish`](Self::publish), but on another object, e.g. the message that is put into a channel.
+    #[inline]
+    pub fn publish_on(&mut self, object: Object) {
+        self.engine.publish(object);
+    }
+
+    /// As [`observe`](Self::observe), but on another object.
+    #[inline]
+    pub fn observe_on(&mut self, object: Object) {
+        self.engine.observe(object);
+    }
+
+    /// Operations of `kind` that others have pending on the object, with their tasks.
+    pub fn pending(&self, kind: u8) -> impl Iterator<Item = (TaskId, Op)> + '_ {
+        let of = |t: TaskId| (t, self.engine.pending[t.index()]);
+        members(self.engine.ready).map(of).filter(move |(_, op)| op.object == self.object && op.kind == kind)
+    }
+
+    /// The operation that `task` has pending, if there is one.
+    pub fn pending_of(&self, task: TaskId) -> Option<Op> {
+        (self.engine.ready & task.bit() != 0).then(|| self.engine.pending[task.index()])
+    }
+
+    /// The first task that holds `object`, if anybody does.
+    pub fn holder_of(&self, object: Object) -> Option<TaskId> {
+        let holds = |t: &TaskId| self.engine.tasks[t.index()].held.iter().any(|h| h.0 == object);
+        members(self.engine.owners).find(holds)
+    }
+
+    /// Whether `object` is of that class.
+    pub fn is_class(&self, object: Object, class: &'static ObjectClass) -> bool {
+        std::ptr::eq(self.engine.slots[object.index()].class, class)
+    }
+
+    /// Reports something wrong, see [`crate::report`].
+    pub fn report(&mut self, key: String, message: String) {
+        self.engine.report(FindingKind::User, key, message);
+    }
+
+    /// The current task's name.
+    pub fn task_name(&self) -> String {
+        self.engine.tasks[self.engine.current.index()].name.to_string()
+    }
+
+    /// The name of an object.
+    pub fn name_of(&self, object: Object) -> String {
+        self.engine.slots[object.index()].name.to_string()
     }
 
     /// An access to the memory that the object stands for, see [`crate::access`].

@@ -22,6 +22,6 @@ pub use effect::{Effect, perform, perform_quietly, release};
 pub use engine::{Mode, SyncEvent};
 pub use explore::{Config, ExploreError, Outcome, Progress, Replayed, Stats, explore, explore_with, replay};
 pub use finding::{Finding, FindingKind};
-pub use op::{MAX_TASKS, Object, ObjectClass, Op, OpInfo, State, TaskId, TaskSet};
+pub use op::{MAX_TASKS, Object, ObjectClass, Op, OpInfo, State, TaskId, TaskSet, kinds};
 pub use schedule::{Decision, Schedule, ScheduleError, model_hash};
 pub use trace::{EventKind, Trace, TraceEvent};

@@ -128,7 +128,7 @@ impl Dpor {
         self.past.rewind(node.mark);
         if !node.is_choice() {
             self.latest[node.task.index()] = node.previous;
-            self.history[node.op.object.index()].pop();
+            self.history[node.op.group.index()].pop();
         }
     }
 
@@ -146,7 +146,7 @@ impl Dpor {
         let Scratch { before, full, between } = &mut scratch;
         copy(before, self.past.seen(t));
         copy(full, self.past.seen(t));
-        let o = op.object.index();
+        let o = op.group.index();
         let mut k = self.history.get(o).map_or(0, Vec::len);
         while k > 0 {
             k -= 1;
@@ -225,7 +225,7 @@ impl Dpor {
         node.nth = entry(row, t);
         node.mark = mark;
         node.previous = std::mem::replace(&mut self.latest[t.index()], i as u32);
-        let o = op.object.index();
+        let o = op.group.index();
         if self.history.len() <= o {
             self.history.resize_with(o + 1, Vec::new);
         }

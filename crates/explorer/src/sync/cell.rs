@@ -10,8 +10,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::kinds;
-use crate::op::{Object, ObjectClass, OpInfo};
+use crate::op::{Object, ObjectClass, OpInfo, kinds};
 use crate::{Effect, create, perform, perform_quietly};
 
 const LOAD: u8 = 0;
@@ -27,10 +26,10 @@ const EVERY: u16 = kinds([LOAD, STORE, RMW, WAIT]);
 static CLASS: ObjectClass = ObjectClass {
     name: "cell",
     ops: &[
-        OpInfo { name: "read", conflicts: WRITES, irreversible: 0, blocking: false },
-        OpInfo { name: "write", conflicts: EVERY, irreversible: 0, blocking: false },
-        OpInfo { name: "update", conflicts: EVERY, irreversible: 0, blocking: false },
-        OpInfo { name: "wait", conflicts: WRITES, irreversible: 0, blocking: true },
+        OpInfo::new("read").conflicts(WRITES),
+        OpInfo::new("write").conflicts(EVERY),
+        OpInfo::new("update").conflicts(EVERY),
+        OpInfo::new("wait").conflicts(WRITES).blocking(),
     ],
     enabled: |s, _, op| (s[0] as u32 & (u32::MAX >> 1) == op.arg >> 1) == (op.arg & 1 == 0),
 };

@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::kinds;
-use crate::op::{Object, ObjectClass, OpInfo, State};
-use crate::{create, perform};
+use super::{Interrupted, interruptible};
+use crate::op::{Object, ObjectClass, OpInfo, State, kinds};
+use crate::{create, fault, perform};
 
 const WAIT: u8 = 0;
 const COMPLETE: u8 = 1;
@@ -20,17 +20,12 @@ const EVERY: u16 = kinds([WAIT, COMPLETE, ALL, REINIT, TEST, TRY]);
 static CLASS: ObjectClass = ObjectClass {
     name: "completion",
     ops: &[
-        OpInfo { name: "wait_for_completion", conflicts: EVERY, irreversible: 0, blocking: true },
-        OpInfo { name: "complete", conflicts: EVERY & !kinds([COMPLETE]), irreversible: 0, blocking: false },
-        OpInfo { name: "complete_all", conflicts: EVERY, irreversible: 0, blocking: false },
-        OpInfo { name: "reinit_completion", conflicts: EVERY, irreversible: 0, blocking: false },
-        OpInfo {
-            name: "completion_done",
-            conflicts: EVERY & !kinds([TEST]),
-            irreversible: 0,
-            blocking: false,
-        },
-        OpInfo { name: "try_wait_for_completion", conflicts: EVERY, irreversible: 0, blocking: false },
+        OpInfo::new("wait_for_completion").conflicts(EVERY).blocking(),
+        OpInfo::new("complete").conflicts(EVERY & !kinds([COMPLETE])),
+        OpInfo::new("complete_all").conflicts(EVERY),
+        OpInfo::new("reinit_completion").conflicts(EVERY),
+        OpInfo::new("completion_done").conflicts(EVERY & !kinds([TEST])),
+        OpInfo::new("try_wait_for_completion").conflicts(EVERY),
     ],
     enabled: |s, _, _| s[0] > 0,
 };
@@ -59,6 +54,26 @@ impl Completion {
             take(fx.state());
             fx.observe();
         });
+    }
+
+    /// As [`wait`](Self::wait), unless a signal arrives first, see [`crate::fault`].
+    ///
+    /// # Errors
+    /// [`Interrupted`]: no event was taken.
+    #[track_caller]
+    pub fn wait_interruptible(self) -> Result<(), Interrupted> {
+        interruptible(|| self.wait())
+    }
+
+    /// As [`wait`](Self::wait), unless a timeout passes first, which is a fault as a signal is. Says whether an event was
+    /// taken.
+    #[track_caller]
+    pub fn wait_timeout(self) -> bool {
+        if fault("timeout") {
+            return false;
+        }
+        self.wait();
+        true
     }
 
     /// Takes an event if one has happened; says whether it did.

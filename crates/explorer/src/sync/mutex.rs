@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::kinds;
+use super::{Interrupted, interruptible};
 use crate::engine::Mode;
-use crate::op::{Object, ObjectClass, OpInfo};
+use crate::op::{Object, ObjectClass, OpInfo, kinds};
 use crate::{create, perform, release};
 
 const LOCK: u8 = 0;
@@ -16,24 +16,12 @@ const UNLOCK: u8 = 2;
 static CLASS: ObjectClass = ObjectClass {
     name: "mutex",
     ops: &[
-        OpInfo {
-            name: "lock",
-            conflicts: kinds([LOCK, TRYLOCK, UNLOCK]),
-            irreversible: kinds([UNLOCK]),
-            blocking: true,
-        },
-        OpInfo {
-            name: "trylock",
-            conflicts: kinds([LOCK, TRYLOCK, UNLOCK]),
-            irreversible: 0,
-            blocking: false,
-        },
-        OpInfo {
-            name: "unlock",
-            conflicts: kinds([LOCK, TRYLOCK, UNLOCK]),
-            irreversible: kinds([LOCK, UNLOCK]),
-            blocking: false,
-        },
+        OpInfo::new("lock")
+            .conflicts(kinds([LOCK, TRYLOCK, UNLOCK]))
+            .irreversible(kinds([UNLOCK]))
+            .blocking(),
+        OpInfo::new("trylock").conflicts(kinds([LOCK, TRYLOCK, UNLOCK])),
+        OpInfo::new("unlock").conflicts(kinds([LOCK, TRYLOCK, UNLOCK])).irreversible(kinds([LOCK, UNLOCK])),
     ],
     enabled: |state, _, _| state[0] == 0,
 };
@@ -56,6 +44,15 @@ impl Mutex {
             fx.state()[0] = 1;
             fx.acquired(Mode::Exclusive);
         });
+    }
+
+    /// As [`lock`](Self::lock), unless a signal arrives first, see [`crate::fault`].
+    ///
+    /// # Errors
+    /// [`Interrupted`]: the mutex is not held.
+    #[track_caller]
+    pub fn lock_interruptible(self) -> Result<(), Interrupted> {
+        interruptible(|| self.lock())
     }
 
     /// Takes the mutex if it is free; says whether it did.
