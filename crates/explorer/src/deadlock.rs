@@ -23,6 +23,8 @@ pub(crate) struct Cycle {
     tasks: TaskSet,
     /// The step after which it was there.
     step: u64,
+    /// The decisions after which it was there.
+    pub(crate) decisions: usize,
 }
 
 /// A task that cannot go on.
@@ -123,7 +125,7 @@ impl Engine {
         if tasks & !known == 0 {
             return;
         }
-        self.cycles.push(Cycle { tasks: tasks & !known, step: self.steps });
+        self.cycles.push(Cycle { tasks: tasks & !known, step: self.steps, decisions: self.cursor });
         if self.recorder.is_some() {
             let waits: Vec<_> = members(tasks & !known).map(|t| self.wait(t).words()).collect();
             self.record(self.current, None, |_| EventKind::Finding(waits.join("; ")));

@@ -286,7 +286,7 @@ impl Engine {
         self.spinning = false;
         self.faults = 0;
         self.owners = 0;
-        self.cycles.clear();
+        self.cycles.retain(|c| c.decisions <= repeats && repeats > 0);
         self.begin_root();
     }
 
