@@ -18,7 +18,7 @@ use std::panic::Location;
 
 use crate::engine::{Engine, Mode, Pass, Phase, SyncEvent, engine};
 use crate::finding::FindingKind;
-use crate::op::{Object, ObjectClass, Op, State, TaskId, members};
+use crate::op::{Object, Op, State, TaskId, members};
 use crate::task::suspend;
 use crate::trace::{EventKind, Held};
 
@@ -106,11 +106,6 @@ impl Effect<'_> {
     pub fn holder_of(&self, object: Object) -> Option<TaskId> {
         let holds = |t: &TaskId| self.engine.tasks[t.index()].held.iter().any(|h| h.0 == object);
         members(self.engine.owners).find(holds)
-    }
-
-    /// Whether `object` is of that class.
-    pub fn is_class(&self, object: Object, class: &'static ObjectClass) -> bool {
-        std::ptr::eq(self.engine.slots[object.index()].class, class)
     }
 
     /// Reports something wrong, see [`crate::report`].

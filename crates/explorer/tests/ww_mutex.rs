@@ -140,6 +140,33 @@ fn another_lock_before_the_contended_one_is_reported() {
     assert_eq!(findings, [(User, rule.to_string())]);
 }
 
+/// Two classes, nested in opposite orders: a wound of one class must not cut a wait of the other short.
+#[test]
+fn classes_do_not_know_of_each_other() {
+    let model = || {
+        let die = WwClass::new("die", WwPolicy::WaitDie);
+        let wound = WwClass::new("wound", WwPolicy::WaitWound);
+        let m = [WwMutex::new("d", die), WwMutex::new("w", wound)];
+        let task = move |first: usize| {
+            move || {
+                let class = [die, wound];
+                let ctx = [class[first].acquire_init("outer"), class[1 - first].acquire_init("inner")];
+                assert_eq!(m[first].lock(ctx[0]), Ok(()));
+                assert_eq!(
+                    m[1 - first].lock(ctx[1]),
+                    Ok(()),
+                    "with nothing held in its class a context waits"
+                );
+                m[1 - first].unlock();
+                m[first].unlock();
+            }
+        };
+        [spawn("dw", task(0)), spawn("wd", task(1))].into_iter().for_each(JoinHandle::join);
+    };
+    let (_, findings) = check(model);
+    assert!(!findings.is_empty() && findings.iter().all(|f| f.0 == Deadlock), "{findings:?}");
+}
+
 #[test]
 fn signals() {
     let model = || {

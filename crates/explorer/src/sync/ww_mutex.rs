@@ -268,8 +268,9 @@ impl WwMutex {
         let context = Object::from_index(holder as usize - 1);
         fx.state_of(context)[WOUNDED] = 1;
         let Some(task) = fx.holder_of(self.0) else { return };
+        // Its lock may be of another class, which has nothing to do with this one.
         if let Some(op) = fx.pending_of(task)
-            && fx.is_class(op.object, &CLASS)
+            && op.group == self.1.group
             && op.kind == LOCK
         {
             fx.state_of(op.object)[KILLED] |= task.bit();
