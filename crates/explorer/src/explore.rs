@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::engine::{Engine, Limits, Status, with};
-use crate::finding::{Finding, FindingKind, Wait};
+use crate::engine::{Engine, Limits, Status, install, with};
+use crate::finding::Finding;
 use crate::op::{TaskId, TaskSet, members};
 use crate::schedule::{Decision, Schedule, model_hash};
 use crate::strategy::dpor::Dpor;
 use crate::strategy::replay::Replay;
 use crate::strategy::{Divergence, Strategy, View};
-use crate::task::{abort_all, body, install_panic_hook, resume};
+use crate::task::{Lease, Running, attach, install_panic_hook};
 use crate::trace::{Recorder, Trace};
 
 /// What to explore and how far.
@@ -22,8 +22,13 @@ pub struct Config {
     pub name: String,
     /// Executions after which the exploration gives up, sleep-blocked ones included.
     pub max_executions: u64,
-    /// Steps after which one execution is cut short and reported as [`FindingKind::StepBudget`].
+    /// Steps after which one execution is cut short and reported as [`crate::FindingKind::StepBudget`].
     pub max_steps: u64,
+    /// What a task may do between two of its steps (plain accesses, silent releases, choices) before the execution is
+    /// cut short and reported as [`crate::FindingKind::Livelock`].
+    pub max_quiet: u32,
+    /// Faults (signals, failing allocations) that one execution may inject, see [`crate::fault`].
+    pub fault_budget: u32,
     /// End at the first finding, instead of collecting distinct ones.
     pub stop_at_first: bool,
     /// Report data races as findings. Without it they still become scheduling points.
@@ -31,14 +36,26 @@ pub struct Config {
 }
 
 impl Config {
-    /// The usual limits for a model of that name: 10^8 executions, 10^5 steps each, all findings.
+    /// The usual limits for a model of that name: 10^8 executions, 10^5 steps each, 10^6 accesses between two steps, no
+    /// faults, all findings.
     pub fn new(name: impl Into<String>) -> Self {
         Config {
             name: name.into(),
             max_executions: 100_000_000,
             max_steps: 100_000,
+            max_quiet: 1_000_000,
+            fault_budget: 0,
             stop_at_first: false,
             report_data_races: false,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            steps: self.max_steps,
+            quiet: self.max_quiet,
+            faults: self.fault_budget,
+            report_data_races: self.report_data_races,
         }
     }
 }
@@ -116,6 +133,7 @@ enum End {
     Deadlock,
     Panicked,
     OutOfSteps,
+    Spinning,
 }
 
 /// Explores `model` exhaustively with [`Dpor`].
@@ -141,7 +159,8 @@ pub fn explore_with<S: Strategy>(
 ) -> Result<Outcome, ExploreError> {
     install_panic_hook();
     let model: Rc<dyn Fn()> = Rc::new(model);
-    with(|e| e.clear(Limits { steps: config.max_steps, report_data_races: config.report_data_races }));
+    install(config.limits());
+    let _lease = Lease::new();
     let mut stats = Stats { rounds: 1, ..Stats::default() };
     let mut findings: BTreeMap<String, Finding> = BTreeMap::new();
     let mut exhausted = true;
@@ -150,7 +169,7 @@ pub fn explore_with<S: Strategy>(
             exhausted = false;
             break;
         }
-        let end = execute(strategy, &model).map_err(ExploreError::Nondeterministic)?;
+        execute(strategy, &model).map_err(ExploreError::Nondeterministic)?;
         if let Some(fatal) = with(|e| e.fatal.take()) {
             return Err(ExploreError::Model(fatal));
         }
@@ -161,7 +180,7 @@ pub fn explore_with<S: Strategy>(
             stats.executions += 1;
         }
         // A sleep-blocked execution is a legal one all the same: what it shows is kept.
-        with(|e| collect(e, end, config, &mut findings));
+        with(|e| collect(e, config, &mut findings));
         if with(promote) {
             strategy.restart();
             findings.clear();
@@ -217,14 +236,15 @@ pub fn replay(
     }
     install_panic_hook();
     let model: Rc<dyn Fn()> = Rc::new(model);
+    install(config.limits());
+    let _lease = Lease::new();
     with(|e| {
-        e.clear(Limits { steps: config.max_steps, report_data_races: config.report_data_races });
         e.preset.clone_from(&schedule.visible);
         e.recorder = Some(Recorder::default());
     });
     let mut strategy = Replay::new(schedule.decisions.clone(), tolerant);
     strategy.begin();
-    let end = execute(&mut strategy, &model).map_err(ExploreError::Diverged)?;
+    execute(&mut strategy, &model).map_err(ExploreError::Diverged)?;
     let divergence = strategy.divergence().cloned();
     let divergence = divergence.or_else(|| with(|e| other_objects(e, schedule, &config.name)));
     if let (Some(d), false) = (&divergence, tolerant) {
@@ -235,7 +255,7 @@ pub fn replay(
             return Err(ExploreError::Model(fatal));
         }
         let mut findings = BTreeMap::new();
-        collect(e, end, config, &mut findings);
+        collect(e, config, &mut findings);
         let mut findings: Vec<Finding> = findings.into_values().collect();
         findings.sort_by_key(|f| f.step);
         let recorder = e.recorder.take().expect("set above");
@@ -285,29 +305,12 @@ fn schedule_of(e: &Engine, config: &Config) -> Schedule {
 }
 
 /// Adds the findings of the execution that just ended; of two with one key the better schedule stays.
-fn collect(e: &mut Engine, end: End, config: &Config, findings: &mut BTreeMap<String, Finding>) {
-    match end {
-        End::Deadlock => {
-            let mut waits = e.waits();
-            waits.sort_by_key(Wait::key);
-            let list = |f: fn(&Wait) -> String| waits.iter().map(f).collect::<Vec<_>>().join("; ");
-            let (key, message) = (format!("deadlock {}", list(Wait::key)), list(Wait::to_string));
-            e.report(FindingKind::Deadlock, key, message);
-        }
-        End::OutOfSteps => {
-            let message = format!(
-                "no end after {} steps: raise the budget, or look for a loop that waits by spinning",
-                e.steps
-            );
-            e.report(FindingKind::StepBudget, "step budget".into(), message);
-        }
-        End::Finished | End::Panicked => {}
-    }
+fn collect(e: &mut Engine, config: &Config, findings: &mut BTreeMap<String, Finding>) {
     if e.findings.is_empty() {
         return;
     }
     let schedule = schedule_of(e, config);
-    for raw in std::mem::take(&mut e.findings) {
+    for raw in e.findings.clone() {
         let new = Finding {
             kind: raw.kind,
             key: raw.key.clone(),
@@ -341,37 +344,44 @@ enum Move {
 }
 
 /// Runs the model once under `strategy`.
-fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<End, Divergence> {
-    with(Engine::reset);
+fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<(), Divergence> {
+    let repeats = strategy.repeats();
+    with(|e| e.reset(repeats));
     let root = Rc::clone(model);
-    let root = body(TaskId::ROOT, move || root());
-    with(|e| e.attach(TaskId::ROOT, root));
-    let _takedown = Takedown;
+    attach(TaskId::ROOT, move || root());
+    let mut running = Running::new();
     loop {
         match with(|e| next_move(e, strategy))? {
-            Move::Run(t) => resume(t),
+            Move::Run(t) => running.resume(t),
             Move::Choose(t, n) => {
-                let value = strategy.choose(t, n)?;
+                let value = match with(|e| e.to_repeat()) {
+                    Some((Decision::Choice(value), _)) if value < n => value,
+                    Some(_) => return Err(different(with(|e| e.cursor))),
+                    None => strategy.choose(t, n)?,
+                };
                 with(|e| e.take_choice(t, value));
-                resume(t);
+                running.resume(t);
             }
             Move::End(end) => {
-                with(|e| strategy.end(&view(e, 0)));
-                return Ok(end);
+                with(|e| {
+                    strategy.end(&view(e, 0));
+                    conclude(e, end);
+                });
+                return Ok(());
             }
         }
     }
 }
 
-/// Ends the execution, however it ends: whoever is still suspended is unwound.
-struct Takedown;
-
-impl Drop for Takedown {
-    fn drop(&mut self) {
-        if with(|e| e.unfinished) != 0 {
-            abort_all();
-        }
-        with(|e| e.running = false);
+/// Reports what the end of the execution shows, before anything is taken down.
+fn conclude(e: &mut Engine, end: End) {
+    match end {
+        End::OutOfSteps => e.report_step_budget(),
+        End::Spinning => e.report_spinning(),
+        End::Finished | End::Panicked | End::Deadlock => {}
+    }
+    if end == End::Deadlock || !e.cycles.is_empty() {
+        e.report_deadlocks(end == End::Deadlock);
     }
 }
 
@@ -381,22 +391,21 @@ fn view(e: &Engine, enabled: TaskSet) -> View<'_> {
 
 #[inline]
 fn next_move<S: Strategy>(e: &mut Engine, strategy: &mut S) -> Result<Move, Divergence> {
-    if e.panicked || e.fatal.is_some() {
-        return Ok(Move::End(End::Panicked));
+    if e.forced != 0 || e.panicked || e.spinning || e.fatal.is_some() {
+        return Ok(forced_move(e));
     }
-    if e.forced != 0 {
-        let t = members(e.forced).next().expect("not empty");
-        e.forced &= !t.bit();
-        e.current = t;
-        match e.tasks[t.index()].status {
-            Status::Newborn => e.tasks[t.index()].status = Status::Live,
-            Status::Joining(child) => e.join_done(t, child),
-            Status::Choosing(n) => return Ok(Move::Choose(t, n)),
-            Status::Absent | Status::Live | Status::Finished => unreachable!("not a forced state"),
+    if let Some((decision, op)) = e.to_repeat() {
+        let Decision::Task(t) = decision else { return Err(different(e.cursor)) };
+        if e.ready & t.bit() == 0 || e.pending[t.index()] != op || !e.enabled(t, op) {
+            return Err(different(e.cursor));
         }
+        e.commit(t);
         return Ok(Move::Run(t));
     }
     let enabled = e.enabled_set();
+    if e.owners & !enabled != 0 {
+        e.look_for_cycles(enabled);
+    }
     if enabled == 0 {
         return Ok(Move::End(if e.unfinished == 0 { End::Finished } else { End::Deadlock }));
     }
@@ -407,4 +416,31 @@ fn next_move<S: Strategy>(e: &mut Engine, strategy: &mut S) -> Result<Move, Dive
     debug_assert!(enabled & t.bit() != 0, "a strategy chose a task that is not enabled");
     e.commit(t);
     Ok(Move::Run(t))
+}
+
+#[cold]
+fn different(decisions: usize) -> Divergence {
+    let what =
+        "other tasks or operations are possible than in an earlier execution of the same prefix".into();
+    Divergence { decision: decisions + 1, what }
+}
+
+/// The move that is no decision: an early end, or a task that is newborn, choosing, or joining a finished one.
+fn forced_move(e: &mut Engine) -> Move {
+    if e.panicked || e.fatal.is_some() {
+        return Move::End(End::Panicked);
+    }
+    if e.spinning {
+        return Move::End(End::Spinning);
+    }
+    let t = members(e.forced).next().expect("not empty");
+    e.forced &= !t.bit();
+    e.current = t;
+    match e.tasks[t.index()].status {
+        Status::Newborn => e.tasks[t.index()].status = Status::Live,
+        Status::Joining(child) => e.join_done(t, child),
+        Status::Choosing(n) => return Move::Choose(t, n),
+        Status::Absent | Status::Live | Status::Finished => unreachable!("not a forced state"),
+    }
+    Move::Run(t)
 }

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use explorer::{Mode, Object, ObjectClass, OpInfo};
+use explorer::{Mode, Object, ObjectClass, OpInfo, kinds};
 use kernel_model::prelude::*;
 
 const TRANSLATE: u8 = 0;
@@ -20,19 +20,9 @@ const UNMAP: u8 = 2;
 static CLASS: ObjectClass = ObjectClass {
     name: "iommu domain",
     ops: &[
-        OpInfo { name: "translate", conflicts: 1 << MAP | 1 << UNMAP, irreversible: 0, blocking: false },
-        OpInfo {
-            name: "iommu_map",
-            conflicts: 1 << TRANSLATE | 1 << MAP | 1 << UNMAP,
-            irreversible: 0,
-            blocking: false,
-        },
-        OpInfo {
-            name: "iommu_unmap",
-            conflicts: 1 << TRANSLATE | 1 << MAP | 1 << UNMAP,
-            irreversible: 0,
-            blocking: true,
-        },
+        OpInfo::new("translate").conflicts(kinds([MAP, UNMAP])),
+        OpInfo::new("iommu_map").conflicts(kinds([TRANSLATE, MAP, UNMAP])),
+        OpInfo::new("iommu_unmap").conflicts(kinds([TRANSLATE, MAP, UNMAP])).blocking(),
     ],
     enabled: |s, _, _| s[0] == 0,
 };
