@@ -13,6 +13,7 @@ use std::panic::Location;
 use corosensei::Yielder;
 
 use crate::finding::{FindingKind, RawFinding, Wait};
+use crate::fingerprint::Histories;
 use crate::op::{MAX_TASKS, Object, ObjectClass, Op, State, TaskId, TaskSet, members};
 use crate::race::Races;
 use crate::schedule::Decision;
@@ -119,6 +120,8 @@ pub(crate) struct Engine {
     /// Objects that exist in this execution, in the order of creation.
     pub(crate) alive: Vec<u32>,
     pub(crate) races: Races,
+    /// What each task has observed, as a hash; kept only for strategies that ask for it.
+    pub(crate) histories: Histories,
     pub(crate) log: Vec<SyncEvent>,
     pub(crate) schedule: Vec<Decision>,
     pub(crate) steps: u64,
@@ -163,6 +166,7 @@ impl Engine {
             slots: Vec::new(),
             alive: Vec::new(),
             races: Races::new(),
+            histories: Histories::new(),
             log: Vec::new(),
             schedule: Vec::new(),
             steps: 0,
@@ -200,6 +204,7 @@ impl Engine {
         self.births.clear();
         self.alive.clear();
         self.races.reset();
+        self.histories.reset();
         self.log.clear();
         self.schedule.clear();
         self.steps = 0;
@@ -266,6 +271,7 @@ impl Engine {
         self.birth(child, name);
         self.spawned |= child.bit();
         self.races.spawned(parent, child);
+        self.histories.spawned(parent, child);
         self.log.push(SyncEvent::Spawned(parent, child));
         Some(child)
     }
@@ -357,6 +363,7 @@ impl Engine {
         self.steps += 1;
         self.schedule.push(Decision::Task(t));
         self.log.clear();
+        self.histories.step(t, self.pending[t.index()]);
         if self.recorder.is_some() {
             self.record_step(t, self.pending[t.index()]);
         }
@@ -462,6 +469,7 @@ impl Engine {
         let task = &mut self.tasks[t.index()];
         task.status = Status::Live;
         task.choice = value;
+        self.histories.value(t, u64::from(value));
         self.schedule.push(Decision::Choice(value));
         self.record(t, None, |_| EventKind::Note(format!("choose {value}")));
     }

@@ -11,7 +11,7 @@ use crate::op::{TaskId, TaskSet, members};
 use crate::schedule::{Decision, Schedule, model_hash};
 use crate::strategy::dpor::Dpor;
 use crate::strategy::replay::Replay;
-use crate::strategy::{Divergence, Strategy, View};
+use crate::strategy::{Divergence, Strategy, View, World};
 use crate::task::{abort_all, body, install_panic_hook, resume};
 use crate::trace::{Recorder, Trace};
 
@@ -142,9 +142,10 @@ pub fn explore_with<S: Strategy>(
     install_panic_hook();
     let model: Rc<dyn Fn()> = Rc::new(model);
     with(|e| e.clear(Limits { steps: config.max_steps, report_data_races: config.report_data_races }));
+    with(|e| e.histories.on = strategy.observes());
     let mut stats = Stats { rounds: 1, ..Stats::default() };
     let mut findings: BTreeMap<String, Finding> = BTreeMap::new();
-    let mut exhausted = true;
+    let mut exhausted = !strategy.samples();
     while strategy.begin() {
         if stats.executions + stats.sleep_blocked >= config.max_executions {
             exhausted = false;
@@ -337,7 +338,7 @@ fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<End, D
             }
             Move::End(end) => {
                 with(|e| strategy.end(&view(e, 0)));
-                return Ok(end);
+                return strategy.fault().map_or(Ok(end), Err);
             }
         }
     }
@@ -356,7 +357,7 @@ impl Drop for Takedown {
 }
 
 fn view(e: &Engine, enabled: TaskSet) -> View<'_> {
-    View { pending: &e.pending, ready: e.ready, enabled, log: &e.log }
+    View { pending: &e.pending, ready: e.ready, enabled, log: &e.log, births: &e.births, world: World(e) }
 }
 
 #[inline]

@@ -4,10 +4,13 @@
 mod api;
 mod clock;
 mod engine;
+mod estimate;
 mod explore;
 mod finding;
+mod fingerprint;
 mod op;
 mod race;
+pub mod rng;
 mod schedule;
 pub mod strategy;
 pub mod sync;
@@ -16,6 +19,7 @@ mod trace;
 
 pub use api::*;
 pub use engine::{Mode, SyncEvent};
+pub use estimate::{Estimate, estimate};
 pub use explore::{Config, ExploreError, Outcome, Progress, Replayed, Stats, explore, explore_with, replay};
 pub use finding::{Finding, FindingKind};
 pub use op::{MAX_TASKS, Object, ObjectClass, Op, OpInfo, State, TaskId, TaskSet};

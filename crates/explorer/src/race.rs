@@ -26,6 +26,8 @@ pub(crate) struct Access {
 #[derive(Debug, Default)]
 struct History {
     accesses: Vec<Access>,
+    /// A plain access to the cell was met in some execution.
+    plain: bool,
 }
 
 /// Clocks and access histories of one execution.
@@ -115,7 +117,9 @@ impl Races {
     ) -> Option<Access> {
         let seen = self.tasks.row(t.index());
         let now = Access { task: t, clock: seen[t.index()], write, plain, at };
-        let history = &mut self.cells[object.index()].accesses;
+        let cell = &mut self.cells[object.index()];
+        cell.plain |= plain;
+        let history = &mut cell.accesses;
         let mut race = None;
         for old in history.iter() {
             let ordered = old.clock <= seen[old.task.index()];
@@ -131,5 +135,22 @@ impl Races {
         }
         history.push(now);
         race
+    }
+
+    /// Calls `word` with all that the detection of later races with the accesses to `object` depends on, if a plain
+    /// access to it was ever met: the accesses, and which task and which release has seen each.
+    pub(crate) fn digest(&self, object: usize, alive: &[u32], mut word: impl FnMut(u64)) {
+        let Some(cell) = self.cells.get(object).filter(|c| c.plain) else { return };
+        word(cell.accesses.len() as u64);
+        for a in &cell.accesses {
+            word(u64::from(a.task.0) << 2 | u64::from(a.write) << 1 | u64::from(a.plain));
+            word(u64::from(a.at.line()) << 32 | u64::from(a.at.column()));
+            let seen = |table: &Clocks, r: usize| table.row(r)[a.task.index()] >= a.clock;
+            (0..self.tasks.len()).filter(|t| seen(&self.tasks, *t)).for_each(|t| word(1 << 32 | t as u64));
+            for o in alive {
+                let bits = [0, 1].map(|mode| seen(&self.releases, 2 * *o as usize + mode));
+                word(2 << 32 | u64::from(bits[0]) << 1 | u64::from(bits[1]));
+            }
+        }
     }
 }

@@ -245,6 +245,19 @@ impl Dpor {
         self.history[o].push(i as u32);
     }
 
+    /// How the execution differs from the path at node `i`.
+    #[cold]
+    fn divergence(&self, i: usize, view: &View<'_>) -> Divergence {
+        let node = &self.path[i];
+        if node.is_choice() {
+            Divergence::no_choice(i + 1, view, node.choice.1)
+        } else if view.enabled != node.enabled {
+            Divergence::other_enabled(i + 1, view, node.enabled)
+        } else {
+            Divergence::other_op(i + 1, view, node.task, node.op)
+        }
+    }
+
     /// The sleep set after node `i`: those that slept or are done there, and that its operation leaves alone.
     fn sleep_after(&self, node: &Node, view: &View<'_>) -> TaskSet {
         let mut set = 0;
@@ -307,10 +320,7 @@ impl Strategy for Dpor {
             let new = i + 1 == self.prefix;
             let op = view.pending[t.index()];
             if node.is_choice() || view.enabled != node.enabled || (!new && op != node.op) {
-                return Err(Divergence {
-                    decision: i + 1,
-                    what: "other tasks or operations are possible than in an earlier execution of the same prefix".into(),
-                });
+                return Err(self.divergence(i, view));
             }
             if new {
                 self.path[i].op = op;
@@ -367,10 +377,7 @@ impl Strategy for Dpor {
         if i < self.prefix {
             let node = self.path[i];
             if node.choice.1 != n {
-                return Err(Divergence {
-                    decision: i + 1,
-                    what: format!("a choice among {n} stands in another place"),
-                });
+                return Err(Divergence::other_choice(i + 1, task, n));
             }
         } else {
             self.path.push(Node {
@@ -405,6 +412,10 @@ impl Strategy for Dpor {
 
     fn redundant(&self) -> bool {
         self.asleep
+    }
+
+    fn fault(&mut self) -> Option<Divergence> {
+        (self.depth < self.prefix).then(|| Divergence::early(self.depth))
     }
 
     fn restart(&mut self) {

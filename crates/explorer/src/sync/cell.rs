@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 
 use super::kinds;
 use crate::op::{Object, ObjectClass, OpInfo};
-use crate::{access, create, is_visible, observe, publish, step, update};
+use crate::{access, change, create, is_visible, observe, publish, step, update};
 
 const LOAD: u8 = 0;
 const STORE: u8 = 1;
@@ -92,7 +92,7 @@ impl<T: Word> Cell<T> {
 
     #[inline]
     fn put(self, value: T) {
-        update(self.0, |s| s[0] = value.to_word());
+        change(self.0, |s| s[0] = value.to_word());
     }
 
     /// Plain read.

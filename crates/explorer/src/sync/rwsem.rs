@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use super::kinds;
 use crate::engine::Mode;
 use crate::op::{Object, ObjectClass, OpInfo};
-use crate::{acquired, create, is_visible, promote, released, step, update};
+use crate::{acquired, change, create, is_visible, promote, released, step, update};
 
 const READ: u8 = 0;
 const ANNOUNCE: u8 = 1;
@@ -99,7 +99,7 @@ impl RwSem {
     #[track_caller]
     pub fn down_read(self) {
         step(CLASS.op(self.0, READ, 0));
-        update(self.0, |s| s[READERS] += 1);
+        change(self.0, |s| s[READERS] += 1);
         acquired(self.0, Mode::Shared);
     }
 
@@ -108,9 +108,9 @@ impl RwSem {
     #[track_caller]
     pub fn down_write(self) {
         step(CLASS.op(self.0, ANNOUNCE, 0));
-        update(self.0, |s| s[WAITING] += 1);
+        change(self.0, |s| s[WAITING] += 1);
         step(CLASS.op(self.0, WRITE, 0));
-        update(self.0, |s| {
+        change(self.0, |s| {
             s[WAITING] -= 1;
             s[WRITER] = 1;
         });
@@ -161,7 +161,7 @@ impl RwSem {
         if is_visible(self.0) {
             step(CLASS.op(self.0, UP_READ, 0));
         }
-        update(self.0, |s| s[READERS] -= 1);
+        change(self.0, |s| s[READERS] -= 1);
         released(self.0, Mode::Shared, "up_read")
     }
 
@@ -175,7 +175,7 @@ impl RwSem {
         if is_visible(self.0) {
             step(CLASS.op(self.0, UP_WRITE, 0));
         }
-        update(self.0, |s| s[WRITER] = 0);
+        change(self.0, |s| s[WRITER] = 0);
         released(self.0, Mode::Exclusive, "up_write")
     }
 
@@ -189,7 +189,7 @@ impl RwSem {
         if is_visible(self.0) {
             step(CLASS.op(self.0, DOWNGRADE, 0));
         }
-        update(self.0, |s| {
+        change(self.0, |s| {
             s[WRITER] = 0;
             s[READERS] += 1;
         });
