@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::engine::{Engine, Limits, Status, with};
 use crate::finding::{Finding, FindingKind, Wait};
+use crate::minimise::minimise_shared;
 use crate::op::{TaskId, TaskSet, members};
 use crate::schedule::{Decision, Schedule, model_hash};
 use crate::strategy::dpor::Dpor;
@@ -26,6 +27,9 @@ pub struct Config {
     pub max_steps: u64,
     /// End at the first finding, instead of collecting distinct ones.
     pub stop_at_first: bool,
+    /// Executions that each finding may cost at the end, to make its schedule simpler (see [`crate::minimise()`]);
+    /// 0 leaves the schedules as the search found them.
+    pub minimise: u64,
     /// Report data races as findings. Without it they still become scheduling points.
     pub report_data_races: bool,
 }
@@ -38,6 +42,7 @@ impl Config {
             max_executions: 100_000_000,
             max_steps: 100_000,
             stop_at_first: false,
+            minimise: 0,
             report_data_races: false,
         }
     }
@@ -175,7 +180,13 @@ pub fn explore_with<S: Strategy>(
             break;
         }
     }
-    Ok(Outcome { stats, exhausted, findings: findings.into_values().collect() })
+    let mut findings: Vec<Finding> = findings.into_values().collect();
+    if config.minimise > 0 {
+        for f in &mut findings {
+            *f = minimise_shared(config, f, config.minimise, &model)?.finding;
+        }
+    }
+    Ok(Outcome { stats, exhausted, findings })
 }
 
 /// Makes scheduling points of what the last execution asked for; `true` if there is something new.
@@ -198,6 +209,8 @@ pub struct Replayed {
     pub divergence: Option<Divergence>,
     /// The execution's own schedule.
     pub schedule: Schedule,
+    /// Switches away from a task that could have gone on.
+    pub preemptions: usize,
 }
 
 /// Replays one schedule and records its trace. Strict, unless `tolerant`: then impossible decisions are skipped and
@@ -212,20 +225,47 @@ pub fn replay(
     tolerant: bool,
     model: impl Fn() + 'static,
 ) -> Result<Replayed, ExploreError> {
+    let model: Rc<dyn Fn()> = Rc::new(model);
+    let run = rerun(config, schedule, tolerant, true, &model)?;
+    with(|e| {
+        let recorder = e.recorder.take().expect("the execution was recorded");
+        let tasks = e.births.iter().map(|t| e.tasks[t.index()].name.to_string()).collect();
+        let trace = Trace { tasks, events: recorder.events };
+        let Rerun { findings, divergence, schedule, preempted } = run;
+        Ok(Replayed { trace, findings, divergence, schedule, preemptions: preempted.len() })
+    })
+}
+
+/// What one execution under a schedule showed.
+pub(crate) struct Rerun {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) divergence: Option<Divergence>,
+    pub(crate) schedule: Schedule,
+    /// The steps, counted from 1, that were taken by preempting another task.
+    pub(crate) preempted: Vec<u64>,
+}
+
+/// Runs one schedule; the engine keeps the record if one is asked for.
+pub(crate) fn rerun(
+    config: &Config,
+    schedule: &Schedule,
+    tolerant: bool,
+    record: bool,
+    model: &Rc<dyn Fn()>,
+) -> Result<Rerun, ExploreError> {
     let hash = model_hash(&config.name);
     if schedule.model != hash && !tolerant {
         return Err(ExploreError::OtherModel(schedule.model, hash));
     }
     install_panic_hook();
-    let model: Rc<dyn Fn()> = Rc::new(model);
     with(|e| {
         e.clear(Limits { steps: config.max_steps, report_data_races: config.report_data_races });
         e.preset.clone_from(&schedule.visible);
-        e.recorder = Some(Recorder::default());
+        e.recorder = record.then(Recorder::default);
     });
     let mut strategy = Replay::new(schedule.decisions.clone(), tolerant);
     strategy.begin();
-    let end = execute(&mut strategy, &model).map_err(ExploreError::Diverged)?;
+    let end = execute(&mut strategy, model).map_err(ExploreError::Diverged)?;
     let divergence = strategy.divergence().cloned();
     if let (Some(d), false) = (&divergence, tolerant) {
         return Err(ExploreError::Diverged(d.clone()));
@@ -238,10 +278,12 @@ pub fn replay(
         collect(e, end, config, &mut findings);
         let mut findings: Vec<Finding> = findings.into_values().collect();
         findings.sort_by_key(|f| f.step);
-        let recorder = e.recorder.take().expect("set above");
-        let tasks = e.births.iter().map(|t| e.tasks[t.index()].name.to_string()).collect();
-        let trace = Trace { tasks, events: recorder.events };
-        Ok(Replayed { trace, findings, divergence, schedule: schedule_of(e, config) })
+        Ok(Rerun {
+            findings,
+            divergence,
+            schedule: schedule_of(e, config),
+            preempted: strategy.into_preempted(),
+        })
     })
 }
 

@@ -147,7 +147,8 @@ fn pos_spends_nothing_on_the_order_of_independent_steps() {
 
 #[test]
 fn the_estimate_is_unbiased() {
-    let cases: [(&str, u32, Box<dyn Fn()>); 4] = [
+    type Model = Box<dyn Fn()>;
+    let cases: [(&str, u32, Model); 4] = [
         ("s1", 90, Box::new(s1(2))),
         ("s2", 452, Box::new(s2(0))),
         ("s3", 672, Box::new(s3(4))),
