@@ -70,7 +70,7 @@ pub(crate) struct Task {
     objects: Vec<u32>,
     created: usize,
     /// Identity of the nth child; outlives the execution.
-    children: Vec<TaskId>,
+    pub(crate) children: Vec<TaskId>,
     spawned: usize,
     choice: u32,
     /// Place of the pending operation in the source.
@@ -218,7 +218,7 @@ impl Engine {
         self.birth(root, Cow::Borrowed("main"));
     }
 
-    fn new_task(&mut self) -> TaskId {
+    pub(crate) fn new_task(&mut self) -> TaskId {
         let id = TaskId(self.tasks.len() as u8);
         self.tasks.push(Task {
             name: Cow::Borrowed(""),

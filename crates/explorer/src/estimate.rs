@@ -23,7 +23,7 @@ pub struct Estimate {
     pub error: f64,
     /// The most steps that a probe took.
     pub steps: u64,
-    /// For each task (0 is the root) the most steps that it took in a probe.
+    /// For each task, in the order of creation (0 is the root), the most steps that it took in a probe.
     pub counts: Vec<u32>,
 }
 
@@ -78,11 +78,11 @@ impl Strategy for Probe {
 
     fn decide(&mut self, view: &View<'_>) -> Result<TaskId, Divergence> {
         self.product *= f64::from(view.enabled.count_ones());
-        let t = pick(&mut self.rng, view.enabled);
-        if self.done.len() <= t.index() {
-            self.done.resize(t.index() + 1, 0);
+        let (birth, t) = pick(&mut self.rng, view);
+        if self.done.len() <= birth {
+            self.done.resize(birth + 1, 0);
         }
-        self.done[t.index()] += 1;
+        self.done[birth] += 1;
         Ok(t)
     }
 

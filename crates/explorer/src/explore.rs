@@ -116,7 +116,7 @@ pub struct Progress {
 
 /// How an execution ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum End {
+pub(crate) enum End {
     Finished,
     Deadlock,
     Panicked,
@@ -144,9 +144,8 @@ pub fn explore_with<S: Strategy>(
     model: impl Fn() + 'static,
     mut observe: impl FnMut(&Progress) -> bool,
 ) -> Result<Outcome, ExploreError> {
-    install_panic_hook();
     let model: Rc<dyn Fn()> = Rc::new(model);
-    with(|e| e.clear(Limits { steps: config.max_steps, report_data_races: config.report_data_races }));
+    prepare(config);
     with(|e| e.histories.on = strategy.observes());
     let mut stats = Stats { rounds: 1, ..Stats::default() };
     let mut findings: BTreeMap<String, Finding> = BTreeMap::new();
@@ -187,6 +186,12 @@ pub fn explore_with<S: Strategy>(
         }
     }
     Ok(Outcome { stats, exhausted, findings })
+}
+
+/// Clears this thread's engine for a new exploration.
+pub(crate) fn prepare(config: &Config) {
+    install_panic_hook();
+    with(|e| e.clear(Limits { steps: config.max_steps, report_data_races: config.report_data_races }));
 }
 
 /// Makes scheduling points of what the last execution asked for; `true` if there is something new.
@@ -257,9 +262,8 @@ pub(crate) fn rerun(
     if schedule.model != hash && !tolerant {
         return Err(ExploreError::OtherModel(schedule.model, hash));
     }
-    install_panic_hook();
+    prepare(config);
     with(|e| {
-        e.clear(Limits { steps: config.max_steps, report_data_races: config.report_data_races });
         e.preset.clone_from(&schedule.visible);
         e.recorder = record.then(Recorder::default);
     });
@@ -308,7 +312,7 @@ fn schedule_of(e: &Engine, config: &Config) -> Schedule {
 }
 
 /// Adds the findings of the execution that just ended; of two with one key the better schedule stays.
-fn collect(e: &mut Engine, end: End, config: &Config, findings: &mut BTreeMap<String, Finding>) {
+pub(crate) fn collect(e: &mut Engine, end: End, config: &Config, findings: &mut BTreeMap<String, Finding>) {
     match end {
         End::Deadlock => {
             let mut waits = e.waits();
@@ -333,22 +337,27 @@ fn collect(e: &mut Engine, end: End, config: &Config, findings: &mut BTreeMap<St
     for raw in std::mem::take(&mut e.findings) {
         let new = Finding {
             kind: raw.kind,
-            key: raw.key.clone(),
+            key: raw.key,
             message: raw.message,
             schedule: schedule.clone(),
             step: raw.step,
             executions: 1,
         };
-        findings
-            .entry(raw.key)
-            .and_modify(|old| {
-                old.executions += 1;
-                if merit(&new.schedule) < merit(&old.schedule) {
-                    *old = Finding { executions: old.executions, ..new.clone() };
-                }
-            })
-            .or_insert(new);
+        keep_best(findings, new);
     }
+}
+
+/// Adds a finding; of two with one key the better schedule stays, and their executions add up.
+pub(crate) fn keep_best(findings: &mut BTreeMap<String, Finding>, new: Finding) {
+    let Some(old) = findings.get_mut(&new.key) else {
+        findings.insert(new.key.clone(), new);
+        return;
+    };
+    let executions = old.executions + new.executions;
+    if merit(&new.schedule) < merit(&old.schedule) {
+        *old = new;
+    }
+    old.executions = executions;
 }
 
 /// Order of merit of two witnesses: switches, steps, then the decisions themselves.
@@ -364,7 +373,7 @@ enum Move {
 }
 
 /// Runs the model once under `strategy`.
-fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<End, Divergence> {
+pub(crate) fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<End, Divergence> {
     with(Engine::reset);
     let root = Rc::clone(model);
     let root = body(TaskId::ROOT, move || root());
@@ -380,7 +389,9 @@ fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<End, D
             }
             Move::End(end) => {
                 with(|e| strategy.end(&view(e, 0)));
-                return strategy.fault().map_or(Ok(end), Err);
+                // A fatal error also ends the execution early, and says more.
+                let fault = if with(|e| e.fatal.is_some()) { None } else { strategy.fault() };
+                return fault.map_or(Ok(end), Err);
             }
         }
     }

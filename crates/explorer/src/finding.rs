@@ -21,6 +21,17 @@ pub enum FindingKind {
     User,
 }
 
+impl FindingKind {
+    /// Every kind, for reading their written form.
+    pub(crate) const ALL: [FindingKind; 5] = [
+        FindingKind::Deadlock,
+        FindingKind::DataRace,
+        FindingKind::Panic,
+        FindingKind::StepBudget,
+        FindingKind::User,
+    ];
+}
+
 impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -3,11 +3,13 @@
 
 mod api;
 mod clock;
+pub mod distribute;
 mod engine;
 mod estimate;
 mod explore;
 mod finding;
 mod fingerprint;
+mod identity;
 mod minimise;
 mod op;
 mod race;

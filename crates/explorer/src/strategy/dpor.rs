@@ -20,6 +20,10 @@
 //! Cost: a step of the replayed prefix is O(1); a new step is O(e · t), e the earlier events on its object and t the
 //! tasks; a race is O(n · t), n the events since.
 
+mod unit;
+
+pub(crate) use unit::{Guide, Left};
+
 use super::{Divergence, Strategy, View};
 use crate::clock::{Clocks, join};
 use crate::engine::{Mode, SyncEvent};
@@ -51,6 +55,8 @@ impl Node {
 #[derive(Debug, Default)]
 pub struct Dpor {
     path: Vec<Node>,
+    /// The first nodes of the path, when the search is confined to what lies below them.
+    guide: Vec<Guide>,
     /// Row i: what the event of node i has seen, itself included.
     clocks: Clocks,
     /// Nodes below this index are replayed; the last of them carries a new decision.
@@ -284,7 +290,8 @@ impl Strategy for Dpor {
             self.prefix = 0;
             return true;
         }
-        while let Some(node) = self.path.last_mut() {
+        while self.path.len() > self.guide.len() {
+            let node = self.path.last_mut().expect("longer than the guide");
             if node.is_choice() {
                 if node.choice.0 + 1 < node.choice.1 {
                     node.choice.0 += 1;
@@ -307,7 +314,7 @@ impl Strategy for Dpor {
                 h.pop();
             }
         }
-        self.prefix > 0
+        self.prefix > self.guide.len()
     }
 
     fn decide(&mut self, view: &View<'_>) -> Result<TaskId, Divergence> {
@@ -333,6 +340,9 @@ impl Strategy for Dpor {
             self.depth += 1;
             self.last = Some(t);
             return Ok(t);
+        }
+        if i < self.guide.len() {
+            return self.guided(view);
         }
         let awake = view.enabled & !self.sleep;
         if awake == 0 && !self.asleep {
@@ -388,7 +398,7 @@ impl Strategy for Dpor {
                 task,
                 op: Op::NONE,
                 nth: 0,
-                choice: (0, n),
+                choice: (self.guided_choice(task, n)?, n),
             });
         }
         if self.clocks.len() == i {
@@ -415,10 +425,10 @@ impl Strategy for Dpor {
     }
 
     fn fault(&mut self) -> Option<Divergence> {
-        (self.depth < self.prefix).then(|| Divergence::early(self.depth))
+        (self.depth < self.prefix.max(self.guide.len())).then(|| Divergence::early(self.depth))
     }
 
     fn restart(&mut self) {
-        *self = Dpor::new();
+        *self = Dpor { guide: std::mem::take(&mut self.guide), ..Dpor::new() };
     }
 }

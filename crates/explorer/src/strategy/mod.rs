@@ -57,6 +57,12 @@ impl View<'_> {
         crate::fingerprint::state(self.world.0, seed)
     }
 
+    /// The members of a set in the order of their creation, each with its place in that order. Unlike the order of
+    /// their numbers it depends on this execution alone.
+    pub fn by_birth(&self, set: TaskSet) -> impl Iterator<Item = (usize, TaskId)> + '_ {
+        self.births.iter().copied().enumerate().filter(move |(_, t)| set & t.bit() != 0)
+    }
+
     /// Words for an operation, e.g. `lock resv`.
     pub fn describe(&self, op: Op) -> String {
         match self.world.0.slots.get(op.object.index()) {

@@ -12,7 +12,7 @@
 
 use super::random::Samples;
 use super::{Divergence, Strategy, View};
-use crate::op::{TaskId, members};
+use crate::op::TaskId;
 use crate::rng::Rng;
 
 /// See the module's words.
@@ -56,7 +56,7 @@ impl Strategy for Pct {
     }
 
     fn decide(&mut self, view: &View<'_>) -> Result<TaskId, Divergence> {
-        for t in members(view.ready) {
+        for (_, t) in view.by_birth(view.ready) {
             if !self.order.contains(&t) {
                 let at = self.rng.below(self.order.len() as u64 + 1) as usize;
                 self.order.insert(at, t);

@@ -37,7 +37,7 @@ impl Strategy for Pos {
         if self.priority.len() < view.pending.len() {
             self.priority.resize(view.pending.len(), 0);
         }
-        for t in members(view.ready) {
+        for (_, t) in view.by_birth(view.ready) {
             let p = &mut self.priority[t.index()];
             if *p == 0 {
                 *p = self.rng.word() | 1;

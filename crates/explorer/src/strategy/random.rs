@@ -5,7 +5,7 @@
 //! others, which is what [`super::pos`] and [`super::urw`] correct.
 
 use super::{Divergence, Strategy, View};
-use crate::op::{TaskId, TaskSet, members};
+use crate::op::TaskId;
 use crate::rng::Rng;
 
 /// Which executions of a seed a sampling strategy makes: the half-open range `next..end`.
@@ -25,6 +25,22 @@ impl Samples {
         Samples { seed, from: range.start, next: range.start, end: range.end }
     }
 
+    /// The same executions in parts of at most `most` each.
+    ///
+    /// # Panics
+    /// When `most` is 0.
+    pub fn shards(&self, most: u64) -> Vec<Samples> {
+        assert!(most > 0, "parts of nothing");
+        let mut list = Vec::new();
+        let mut from = self.from;
+        while from < self.end {
+            let end = self.end.min(from.saturating_add(most));
+            list.push(Samples::new(self.seed, from..end));
+            from = end;
+        }
+        list
+    }
+
     /// The numbers of the next execution; `None` after the last.
     pub(crate) fn begin(&mut self) -> Option<Rng> {
         if self.next >= self.end {
@@ -39,11 +55,11 @@ impl Samples {
     }
 }
 
-/// One of a set that is not empty, each equally likely.
+/// One of the enabled tasks and its place in the order of creation, each equally likely.
 #[inline]
-pub(crate) fn pick(rng: &mut Rng, set: TaskSet) -> TaskId {
-    let n = rng.below(u64::from(set.count_ones()));
-    members(set).nth(n as usize).expect("the set has more members")
+pub(crate) fn pick(rng: &mut Rng, view: &View<'_>) -> (usize, TaskId) {
+    let n = rng.below(u64::from(view.enabled.count_ones()));
+    view.by_birth(view.enabled).nth(n as usize).expect("enabled tasks were created")
 }
 
 /// See the module's words.
@@ -66,7 +82,7 @@ impl Strategy for Random {
     }
 
     fn decide(&mut self, view: &View<'_>) -> Result<TaskId, Divergence> {
-        Ok(pick(&mut self.rng, view.enabled))
+        Ok(pick(&mut self.rng, view).1)
     }
 
     fn choose(&mut self, _: TaskId, n: u32) -> Result<u32, Divergence> {

@@ -11,7 +11,7 @@
 
 use super::random::Samples;
 use super::{Divergence, Strategy, View};
-use crate::op::{TaskId, members};
+use crate::op::TaskId;
 use crate::rng::Rng;
 
 /// See the module's words.
@@ -24,13 +24,13 @@ pub struct Urw {
 }
 
 impl Urw {
-    /// Executions of a program whose task i takes about `counts[i]` steps (0 is the root).
+    /// Executions of a program whose ith task, in the order of creation, takes about `counts[i]` steps (0 is the root).
     pub fn new(samples: Samples, counts: Vec<u32>) -> Self {
         Urw { samples, rng: Rng::new(0), counts, left: Vec::new() }
     }
 
-    fn weight(&self, t: TaskId) -> u64 {
-        u64::from(self.left.get(t.index()).copied().unwrap_or(0)).max(1)
+    fn weight(&self, birth: usize) -> u64 {
+        u64::from(self.left.get(birth).copied().unwrap_or(0)).max(1)
     }
 }
 
@@ -41,12 +41,12 @@ impl Strategy for Urw {
     }
 
     fn decide(&mut self, view: &View<'_>) -> Result<TaskId, Divergence> {
-        let sum = members(view.enabled).map(|t| self.weight(t)).sum();
+        let sum = view.by_birth(view.enabled).map(|(birth, _)| self.weight(birth)).sum();
         let mut at = self.rng.below(sum);
-        for t in members(view.enabled) {
-            let weight = self.weight(t);
+        for (birth, t) in view.by_birth(view.enabled) {
+            let weight = self.weight(birth);
             if at < weight {
-                if let Some(left) = self.left.get_mut(t.index()) {
+                if let Some(left) = self.left.get_mut(birth) {
                     *left = left.saturating_sub(1);
                 }
                 return Ok(t);
