@@ -12,6 +12,7 @@ mod fingerprint;
 mod identity;
 mod minimise;
 mod op;
+mod portfolio;
 mod race;
 pub mod rng;
 mod schedule;
@@ -27,5 +28,6 @@ pub use explore::{Config, ExploreError, Outcome, Progress, Replayed, Stats, expl
 pub use finding::{Finding, FindingKind};
 pub use minimise::{Merit, Minimised, minimise};
 pub use op::{MAX_TASKS, Object, ObjectClass, Op, OpInfo, State, TaskId, TaskSet};
+pub use portfolio::{Budget, Clock, PortfolioReport, Stage, StageReport, portfolio};
 pub use schedule::{Decision, Schedule, ScheduleError, model_hash};
 pub use trace::{EventKind, Trace, TraceEvent};
