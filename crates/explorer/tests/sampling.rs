@@ -146,6 +146,27 @@ fn pos_spends_nothing_on_the_order_of_independent_steps() {
 }
 
 #[test]
+fn pos_draws_again_after_a_dependent_step() {
+    // A read against three writes of another task: each write comes before it with a probability of one half, anew
+    // each time. If the read kept its priority it would be last in one execution of four, not of eight.
+    let model = || {
+        let x = Cell::new("x", 0u32);
+        let writer = spawn("writer", move || (1..=3).for_each(|v| x.store(v)));
+        let reader = spawn("reader", move || {
+            let saw = x.load();
+            explorer::report(format!("saw {saw}"), "");
+        });
+        writer.join();
+        reader.join();
+    };
+    let (_, found) = findings(Pos::new(Samples::new(2, 0..8_000)), model);
+    let times: Vec<u64> = found.iter().map(|f| f.executions).collect();
+    for (times, expected) in times.iter().zip([4_000, 2_000, 1_000, 1_000u64]) {
+        assert!(times.abs_diff(expected) < 150, "{times} times, not {expected}");
+    }
+}
+
+#[test]
 fn the_estimate_is_unbiased() {
     type Model = Box<dyn Fn()>;
     let cases: [(&str, u32, Model); 4] = [
