@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 use std::panic::Location;
 
-use crate::engine::{Mode, with};
+use crate::engine::{Mode, Pass, Phase, engine, with};
 use crate::finding::FindingKind;
 use crate::op::{Object, ObjectClass, Op, State, TaskId};
-use crate::task::{body, suspend};
+use crate::task::{attach, suspend};
 use crate::trace::EventKind;
 
 /// A task that was spawned.
@@ -22,7 +22,7 @@ impl JoinHandle {
     /// added.
     pub fn join(self) {
         if with(|e| e.join(self.0)) {
-            suspend();
+            wait();
         }
     }
 
@@ -40,12 +40,11 @@ pub fn spawn(name: impl Into<Cow<'static, str>>, f: impl FnOnce() + 'static) -> 
     let name = name.into();
     match with(|e| e.spawn(name)) {
         Some(t) => {
-            let b = body(t, f);
-            with(|e| e.attach(t, b));
+            attach(t, f);
             JoinHandle(t)
         }
         None => {
-            suspend();
+            wait();
             unreachable!("the exploration ended with an error")
         }
     }
@@ -68,23 +67,65 @@ pub fn current_name() -> String {
 /// When `n` is 0.
 pub fn choose(n: u32) -> u32 {
     assert!(n > 0, "a choice among no values");
-    if n == 1 || with(|e| e.aborting) {
+    if n == 1 || with(|e| e.phase != Phase::Running) || std::thread::panicking() {
         return 0;
     }
-    with(|e| e.begin_choice(n));
-    suspend();
+    if !engine().quiet() {
+        with(|e| e.begin_choice(n));
+    }
+    wait();
     with(|e| e.choice())
 }
 
+/// Suspends the current task until it is resumed.
+fn wait() {
+    suspend(with(|e| e.tasks[e.current.index()].yielder));
+}
+
+/// Whether something goes wrong here that may go wrong at any time: a signal arrives, an allocation fails. Both answers
+/// are explored, as long as the execution has had fewer faults than its budget ([`crate::Config::fault_budget`], or
+/// [`fault_budget`]); after that the answer is no. `what` is the word in traces.
+pub fn fault(what: &str) -> bool {
+    if with(|e| e.faults >= e.limits.faults) || choose(2) == 0 {
+        return false;
+    }
+    with(|e| e.faults += 1);
+    note(|| format!("fault: {what}"));
+    true
+}
+
+/// Sets how many faults one execution may have; for a model that brings its own budget.
+pub fn fault_budget(n: u32) {
+    with(|e| e.limits.faults = n);
+}
+
+/// Asserts without ending the execution: reports a finding of kind [`FindingKind::Assertion`] when `condition` does
+/// not hold, with the current task and the place. Gives the condition back.
+#[track_caller]
+pub fn check(condition: bool, what: &str) -> bool {
+    if !condition && !aborting() {
+        let at = Location::caller();
+        let task = current_name();
+        let (key, message) =
+            (format!("assertion {what} {at}"), format!("{task} at {at}: {what} does not hold"));
+        with(|e| e.report(FindingKind::Assertion, key, message));
+    }
+    condition
+}
+
 /// Reports something wrong and goes on. `key` tells findings apart: one finding a key is kept, with its best schedule.
+/// Does nothing while the execution is being taken down.
 pub fn report(key: impl Into<String>, message: impl Into<String>) {
-    with(|e| e.report(FindingKind::User, key.into(), message.into()));
+    if !aborting() {
+        let (key, message) = (key.into(), message.into());
+        with(|e| e.report(FindingKind::User, key, message));
+    }
 }
 
 /// Adds words to the trace of a replay. `text` is not called otherwise.
 #[inline]
 pub fn note(text: impl FnOnce() -> String) {
-    if recording() {
+    if recording() && !aborting() {
         let text = text();
         with(|e| e.record(e.current, None, |_| EventKind::Note(text)));
     }
@@ -99,7 +140,7 @@ pub fn recording() -> bool {
 /// Whether the execution is being taken down: tasks are unwound and operations do nothing.
 #[inline]
 pub fn aborting() -> bool {
-    with(|e| e.aborting)
+    with(|e| e.phase == Phase::Aborting)
 }
 
 /// Creates an object of a class. It lives as long as the execution.
@@ -114,14 +155,17 @@ pub fn create(class: &'static ObjectClass, name: impl Into<Cow<'static, str>>, s
 #[track_caller]
 pub fn step(op: Op) {
     let at = Location::caller();
-    if with(|e| e.submit(op, at)) {
-        suspend();
+    if let Pass::Suspend(yielder) = with(|e| e.submit(op, at)) {
+        suspend(yielder);
     }
 }
 
 /// Reads or changes the state of an object. No scheduling point.
 #[inline]
 pub fn update<R>(object: Object, f: impl FnOnce(&mut State) -> R) -> R {
+    if engine().quiet() {
+        wait();
+    }
     with(|e| {
         let state = &mut e.slots[object.index()].state;
         e.histories.state(e.current, object, state);
@@ -134,11 +178,15 @@ pub fn update<R>(object: Object, f: impl FnOnce(&mut State) -> R) -> R {
 /// Like [`update`], but a search by state hash need not tell apart what stood there before.
 #[inline]
 pub fn change(object: Object, f: impl FnOnce(&mut State)) {
+    if engine().quiet() {
+        wait();
+    }
     with(|e| f(&mut e.slots[object.index()].state));
 }
 
 /// Adds a value to what the current task has observed. For values that it took from memory that is no object's
-/// [`State`] and that other tasks write: a search by state hash ([`crate::strategy::state_hash`]) sees nothing else of them.
+/// [`State`] and that other tasks write: a search by state hash ([`crate::strategy::state_hash`]) sees nothing else
+/// of them.
 #[inline]
 pub fn observed(value: u64) {
     with(|e| e.histories.value(e.current, value));
@@ -148,7 +196,7 @@ pub fn observed(value: u64) {
 #[inline]
 pub fn acquired(object: Object, mode: Mode) {
     with(|e| {
-        if !e.aborting {
+        if e.phase == Phase::Running {
             e.acquired(object, mode);
         }
     });
@@ -158,19 +206,27 @@ pub fn acquired(object: Object, mode: Mode) {
 /// it in that mode.
 #[inline]
 pub fn released(object: Object, mode: Mode, word: &'static str) -> bool {
-    with(|e| e.aborting || e.released(object, mode, word))
+    with(|e| e.phase != Phase::Running || e.released(object, mode, word))
 }
 
 /// The current task's past is before whatever takes this release; nothing is held. For completions and the like.
 #[inline]
 pub fn publish(object: Object) {
-    with(|e| e.publish(object));
+    with(|e| {
+        if e.phase == Phase::Running {
+            e.publish(object);
+        }
+    });
 }
 
 /// The current task takes the releases of `object` into its past; nothing is held.
 #[inline]
 pub fn observe(object: Object) {
-    with(|e| e.observe(object));
+    with(|e| {
+        if e.phase == Phase::Running {
+            e.observe(object);
+        }
+    });
 }
 
 /// The tasks that hold `object` now, in any mode, with how.
@@ -225,5 +281,9 @@ pub fn promote(object: Object) {
 #[track_caller]
 pub fn access(object: Object, write: bool, plain: bool) {
     let at = Location::caller();
-    with(|e| e.access(object, write, plain, at));
+    with(|e| {
+        if e.phase == Phase::Running {
+            e.access(object, write, plain, at);
+        }
+    });
 }

@@ -7,17 +7,18 @@
 //! ([`Slot::visible`]).
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell, RefMut};
 use std::panic::Location;
 
 use corosensei::Yielder;
 
-use crate::finding::{FindingKind, RawFinding, Wait};
+use crate::deadlock::Cycle;
+use crate::finding::{FindingKind, RawFinding};
 use crate::fingerprint::Histories;
-use crate::op::{MAX_TASKS, Object, ObjectClass, Op, State, TaskId, TaskSet, members};
+use crate::op::{Object, ObjectClass, Op, State, TaskId, TaskSet, members};
 use crate::race::Races;
 use crate::schedule::Decision;
-use crate::task::{Body, Coroutines};
+use crate::task::Coroutines;
 use crate::trace::{EventKind, Held, Recorder};
 
 /// How a lock is held.
@@ -59,6 +60,28 @@ pub(crate) enum Status {
     Finished,
 }
 
+/// Where the engine is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// Between executions: there are no tasks.
+    Idle,
+    /// Tasks run.
+    Running,
+    /// What is still suspended is being unwound; operations do nothing.
+    Aborting,
+}
+
+/// What becomes of an operation that a task announces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pass {
+    /// It happens now: it is no decision.
+    Now,
+    /// The task suspends with this yielder until it is chosen.
+    Suspend(*const Yielder<(), ()>),
+    /// It never happens: the execution is being taken down.
+    Never,
+}
+
 /// A task of the current execution.
 #[derive(Debug)]
 pub(crate) struct Task {
@@ -67,12 +90,12 @@ pub(crate) struct Task {
     pub(crate) yielder: *const Yielder<(), ()>,
     pub(crate) held: Vec<(Object, Mode)>,
     /// Index of the nth object that the task created; outlives the execution.
-    objects: Vec<u32>,
-    created: usize,
+    pub(crate) objects: Vec<u32>,
+    pub(crate) created: usize,
     /// Identity of the nth child; outlives the execution.
     pub(crate) children: Vec<TaskId>,
-    spawned: usize,
-    choice: u32,
+    pub(crate) spawned: usize,
+    pub(crate) choice: u32,
     /// Place of the pending operation in the source.
     pub(crate) at: &'static Location<'static>,
 }
@@ -90,19 +113,19 @@ pub(crate) struct Slot {
     pub(crate) nth: u32,
 }
 
-static UNUSED: ObjectClass = ObjectClass { name: "unused", ops: &[], enabled: |_, _, _| true };
-
 /// Limits of one execution.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) steps: u64,
+    /// What a task may do between two of its steps, see [`Engine::quiet`].
+    pub(crate) quiet: u32,
+    pub(crate) faults: u32,
     pub(crate) report_data_races: bool,
 }
 
 /// See the module's words.
 pub(crate) struct Engine {
-    pub(crate) running: bool,
-    pub(crate) aborting: bool,
+    pub(crate) phase: Phase,
     pub(crate) current: TaskId,
     pub(crate) limits: Limits,
     pub(crate) tasks: Vec<Task>,
@@ -123,7 +146,14 @@ pub(crate) struct Engine {
     /// What each task has observed, as a hash; kept only for strategies that ask for it.
     pub(crate) histories: Histories,
     pub(crate) log: Vec<SyncEvent>,
+    /// The decisions of this execution; while `cursor` is below its length, those that are to be repeated.
     pub(crate) schedule: Vec<Decision>,
+    /// The operation of each decision; for a choice its argument is the number of values.
+    ops: Vec<Op>,
+    /// Decisions made.
+    pub(crate) cursor: usize,
+    /// Whether what happens is new, and not a repetition of what the last execution began with.
+    pub(crate) live: bool,
     pub(crate) steps: u64,
     pub(crate) findings: Vec<RawFinding>,
     /// Objects that must become scheduling points before the exploration can be believed.
@@ -136,25 +166,66 @@ pub(crate) struct Engine {
     pub(crate) fatal: Option<String>,
     /// A task panicked: the execution ends.
     pub(crate) panicked: bool,
+    /// Silent operations, accesses and choices since the last step: a task that never takes one spins.
+    pub(crate) quiet: u32,
+    /// A task spins: the execution ends.
+    pub(crate) spinning: bool,
+    /// Faults that were injected, see [`crate::fault`].
+    pub(crate) faults: u32,
+    /// Tasks that hold something.
+    pub(crate) owners: TaskSet,
+    /// Cycles of owners that wait for each other, as they came up.
+    pub(crate) cycles: Vec<Cycle>,
 }
 
 thread_local! {
-    static ENGINE: RefCell<Engine> = const { RefCell::new(Engine::new()) };
+    // One engine a thread that ever explored, allocated at its first exploration and kept. A reference that is copied
+    // out costs one load; an engine inside the thread-local, or one that is dropped with the thread, costs a call and a
+    // check at each of several uses a step.
+    static ENGINE: Cell<Option<&'static RefCell<Engine>>> = const { Cell::new(None) };
 }
 
-/// Runs `f` on this thread's engine. Must not be nested, nor held across a switch of tasks.
-#[inline]
+/// This thread's engine. Must not be borrowed twice, nor across a switch of tasks.
+#[inline(always)]
+pub(crate) fn engine() -> RefMut<'static, Engine> {
+    match ENGINE.get() {
+        Some(engine) => engine.borrow_mut(),
+        None => outside(),
+    }
+}
+
+/// Runs `f` on this thread's engine, as borrowed by [`engine`].
+#[inline(always)]
 pub(crate) fn with<R>(f: impl FnOnce(&mut Engine) -> R) -> R {
-    ENGINE.with_borrow_mut(f)
+    f(&mut engine())
+}
+
+#[cold]
+fn outside() -> ! {
+    panic!("an operation outside of an execution")
+}
+
+/// Gives this thread an engine, empty but for `limits`.
+///
+/// # Panics
+/// Inside of an execution.
+pub(crate) fn install(limits: Limits) {
+    if ENGINE.get().is_none() {
+        ENGINE.set(Some(Box::leak(Box::new(RefCell::new(Engine::new())))));
+    }
+    with(|e| {
+        assert!(e.phase == Phase::Idle, "an exploration inside of an execution");
+        *e = Engine::new();
+        e.limits = limits;
+    });
 }
 
 impl Engine {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Engine {
-            running: false,
-            aborting: false,
+            phase: Phase::Idle,
             current: TaskId::ROOT,
-            limits: Limits { steps: u64::MAX, report_data_races: false },
+            limits: Limits { steps: u64::MAX, quiet: u32::MAX, faults: 0, report_data_races: false },
             tasks: Vec::new(),
             pending: Vec::new(),
             ready: 0,
@@ -169,6 +240,9 @@ impl Engine {
             histories: Histories::new(),
             log: Vec::new(),
             schedule: Vec::new(),
+            ops: Vec::new(),
+            cursor: 0,
+            live: true,
             steps: 0,
             findings: Vec::new(),
             promotions: Vec::new(),
@@ -177,19 +251,24 @@ impl Engine {
             coroutines: Coroutines::new(),
             fatal: None,
             panicked: false,
+            quiet: 0,
+            spinning: false,
+            faults: 0,
+            owners: 0,
+            cycles: Vec::new(),
         }
     }
 
-    /// Forgets everything, what has been learnt included: a new exploration begins.
-    pub(crate) fn clear(&mut self, limits: Limits) {
-        let coroutines = std::mem::replace(&mut self.coroutines, Coroutines::new());
-        *self = Engine::new();
-        self.coroutines = coroutines;
-        self.limits = limits;
-    }
-
-    /// Begins an execution.
-    pub(crate) fn reset(&mut self) {
+    /// Begins an execution, the first `repeats` decisions of which are those of the last one.
+    pub(crate) fn reset(&mut self, repeats: usize) {
+        let repeats = repeats.min(self.schedule.len().saturating_sub(1));
+        self.schedule.truncate(repeats);
+        self.ops.truncate(repeats);
+        self.cursor = 0;
+        self.live = repeats == 0;
+        self.races.rewind(repeats);
+        self.histories.reset();
+        self.findings.retain(|f| f.kind == FindingKind::DataRace && f.decisions <= repeats && repeats > 0);
         for t in &mut self.tasks {
             t.status = Status::Absent;
             t.held.clear();
@@ -203,126 +282,27 @@ impl Engine {
         self.joined = 0;
         self.births.clear();
         self.alive.clear();
-        self.races.reset();
-        self.histories.reset();
         self.log.clear();
-        self.schedule.clear();
         self.steps = 0;
-        self.findings.clear();
-        self.aborting = false;
-        self.running = true;
+        self.phase = Phase::Running;
         self.fatal = None;
         self.panicked = false;
-        let root = if self.tasks.is_empty() { self.new_task() } else { TaskId::ROOT };
-        self.current = root;
-        self.birth(root, Cow::Borrowed("main"));
-    }
-
-    pub(crate) fn new_task(&mut self) -> TaskId {
-        let id = TaskId(self.tasks.len() as u8);
-        self.tasks.push(Task {
-            name: Cow::Borrowed(""),
-            status: Status::Absent,
-            yielder: std::ptr::null(),
-            held: Vec::new(),
-            objects: Vec::new(),
-            created: 0,
-            children: Vec::new(),
-            spawned: 0,
-            choice: 0,
-            at: Location::caller(),
-        });
-        self.pending.push(Op::NONE);
-        id
-    }
-
-    fn birth(&mut self, id: TaskId, name: Cow<'static, str>) {
-        let task = &mut self.tasks[id.index()];
-        task.status = Status::Newborn;
-        task.name = name;
-        self.births.push(id);
-        self.unfinished |= id.bit();
-        self.forced |= id.bit();
-        self.races.task_begins(id);
-    }
-
-    /// The identity of the current task's next child; `None` past [`MAX_TASKS`].
-    pub(crate) fn spawn(&mut self, name: Cow<'static, str>) -> Option<TaskId> {
-        let parent = self.current;
-        let nth = self.tasks[parent.index()].spawned;
-        let child = match self.tasks[parent.index()].children.get(nth) {
-            Some(&c) => c,
-            None if self.tasks.len() == MAX_TASKS => {
-                self.fatal = Some(format!(
-                    "task {:?} of {} would be task number {}: at most {MAX_TASKS} are possible in one model",
-                    name,
-                    self.tasks[parent.index()].name,
-                    MAX_TASKS + 1
-                ));
-                return None;
-            }
-            None => {
-                let c = self.new_task();
-                self.tasks[parent.index()].children.push(c);
-                c
-            }
-        };
-        self.tasks[parent.index()].spawned += 1;
-        self.birth(child, name);
-        self.spawned |= child.bit();
-        self.races.spawned(parent, child);
-        self.histories.spawned(parent, child);
-        self.log.push(SyncEvent::Spawned(parent, child));
-        Some(child)
-    }
-
-    /// Creates an object owned by the current execution.
-    pub(crate) fn create(
-        &mut self,
-        class: &'static ObjectClass,
-        name: Cow<'static, str>,
-        state: State,
-    ) -> Object {
-        let task = &mut self.tasks[self.current.index()];
-        let index = match task.objects.get(task.created) {
-            Some(&i) => i,
-            None => {
-                let i = self.slots.len() as u32;
-                let (creator, nth) = (self.current, task.created as u32);
-                let visible = self.preset.contains(&(creator, nth));
-                self.slots.push(Slot {
-                    state,
-                    class: &UNUSED,
-                    name: Cow::Borrowed(""),
-                    visible,
-                    creator,
-                    nth,
-                });
-                task.objects.push(i);
-                i
-            }
-        };
-        task.created += 1;
-        let slot = &mut self.slots[index as usize];
-        slot.state = state;
-        slot.class = class;
-        slot.name = name;
-        self.alive.push(index);
-        self.races.object_begins(index as usize);
-        Object(index)
-    }
-
-    /// Is the root alone, with every other task in its past? Then its operations are no decisions.
-    #[inline]
-    fn alone(&self) -> bool {
-        self.current == TaskId::ROOT && self.spawned == self.joined
+        self.quiet = 0;
+        self.spinning = false;
+        self.faults = 0;
+        self.owners = 0;
+        self.cycles.clear();
+        self.begin_root();
     }
 
     /// May the task's pending operation happen now?
     #[inline]
     pub(crate) fn enabled(&self, t: TaskId, op: Op) -> bool {
+        if !op.blocking {
+            return true;
+        }
         let slot = &self.slots[op.object.index()];
-        !slot.class.ops[op.kind as usize].blocking || (slot.class.enabled)(&slot.state, t, op)
+        (slot.class.enabled)(&slot.state, t, op)
     }
 
     /// The tasks whose pending operation may happen now.
@@ -337,22 +317,61 @@ impl Engine {
         set
     }
 
-    /// Makes `op` pending; `true` when the task must now suspend.
-    #[inline]
-    pub(crate) fn submit(&mut self, op: Op, at: &'static Location<'static>) -> bool {
-        debug_assert!(self.running, "an operation outside of an execution");
-        if self.aborting {
-            return false;
+    /// Announces `op`, called at `at`, for the current task.
+    #[inline(always)]
+    pub(crate) fn submit(&mut self, op: Op, at: &'static Location<'static>) -> Pass {
+        if self.phase != Phase::Running {
+            return self.refuse();
         }
         let t = self.current;
-        self.tasks[t.index()].at = at;
-        if self.alone() && self.enabled(t, op) {
-            self.record_step(t, op);
-            return false;
+        let task = &mut self.tasks[t.index()];
+        task.at = at;
+        if (self.spawned == self.joined && t == TaskId::ROOT) || std::thread::panicking() {
+            return self.submit_alone(op);
         }
         self.pending[t.index()] = op;
         self.ready |= t.bit();
-        true
+        Pass::Suspend(task.yielder)
+    }
+
+    /// Operations that are no decision: those of the root while it is alone, and of a task that unwinds (which
+    /// must not be suspended in the middle of that).
+    #[cold]
+    fn submit_alone(&mut self, op: Op) -> Pass {
+        let t = self.current;
+        if self.enabled(t, op) {
+            self.record_step(t, op);
+            return if self.quiet() { Pass::Suspend(self.tasks[t.index()].yielder) } else { Pass::Now };
+        }
+        if std::thread::panicking() {
+            return Pass::Never;
+        }
+        self.pending[t.index()] = op;
+        self.ready |= t.bit();
+        Pass::Suspend(self.tasks[t.index()].yielder)
+    }
+
+    #[cold]
+    fn refuse(&self) -> Pass {
+        assert!(self.phase == Phase::Aborting, "an operation outside of an execution");
+        Pass::Never
+    }
+
+    /// Counts something that is no step; `true` when the task has done so much of it that it must be spinning. The
+    /// caller then suspends, for ever.
+    #[inline]
+    pub(crate) fn quiet(&mut self) -> bool {
+        self.quiet += 1;
+        if self.quiet <= self.limits.quiet {
+            return false;
+        }
+        self.spin()
+    }
+
+    #[cold]
+    fn spin(&mut self) -> bool {
+        self.spinning = self.phase == Phase::Running && !std::thread::panicking();
+        self.spinning
     }
 
     /// The chosen task's pending operation happens: it leaves the ready set and becomes current.
@@ -361,7 +380,8 @@ impl Engine {
         self.ready &= !t.bit();
         self.current = t;
         self.steps += 1;
-        self.schedule.push(Decision::Task(t));
+        self.quiet = 0;
+        self.decided(Decision::Task(t), self.pending[t.index()]);
         self.log.clear();
         self.histories.step(t, self.pending[t.index()]);
         if self.recorder.is_some() {
@@ -369,7 +389,25 @@ impl Engine {
         }
     }
 
+    #[inline]
+    fn decided(&mut self, decision: Decision, op: Op) {
+        if self.cursor == self.schedule.len() {
+            self.schedule.push(decision);
+            self.ops.push(op);
+            self.races.mark();
+            self.live = true;
+        }
+        self.cursor += 1;
+    }
+
+    /// The decision that is to be repeated next, with its operation.
+    #[inline]
+    pub(crate) fn to_repeat(&self) -> Option<(Decision, Op)> {
+        Some((*self.schedule.get(self.cursor)?, *self.ops.get(self.cursor)?))
+    }
+
     /// Adds an event to the record, if one is kept.
+    #[inline]
     pub(crate) fn record(
         &mut self,
         t: TaskId,
@@ -382,7 +420,7 @@ impl Engine {
         self.recorder = Some(recorder);
     }
 
-    fn record_step(&mut self, t: TaskId, op: Op) {
+    pub(crate) fn record_step(&mut self, t: TaskId, op: Op) {
         self.record(t, Some(self.tasks[t.index()].at), |e| {
             let slot = &e.slots[op.object.index()];
             let operation = slot.class.ops[op.kind as usize].name;
@@ -390,43 +428,9 @@ impl Engine {
         });
     }
 
-    /// The current task now holds the object; it has seen the releases that `mode` is ordered after.
-    #[inline]
-    pub(crate) fn acquired(&mut self, object: Object, mode: Mode) {
-        let t = self.current;
-        self.tasks[t.index()].held.push((object, mode));
-        self.races.acquired(t, object, mode);
-        self.log.push(SyncEvent::Acquired(t, object, mode));
-        self.held_changed(t);
-    }
-
-    /// The current task no longer holds the object. Returns whether it did.
-    #[inline]
-    pub(crate) fn released(&mut self, object: Object, mode: Mode, word: &'static str) -> bool {
-        let t = self.current;
-        let held = &mut self.tasks[t.index()].held;
-        let found = held.iter().rposition(|h| *h == (object, mode));
-        if let Some(i) = found {
-            held.remove(i);
-        }
-        self.races.released(t, object, mode);
-        self.log.push(SyncEvent::Released(t, object, mode));
-        self.record(t, None, |e| EventKind::Silent {
-            operation: word,
-            object: e.slots[object.index()].name.to_string(),
-        });
-        found.is_some()
-    }
-
-    fn held_changed(&mut self, t: TaskId) {
-        if let Some(r) = &mut self.recorder {
-            r.held_changed(t, Held(&self.tasks[t.index()].held, &self.slots));
-        }
-    }
-
     /// The current task waits for the end of `child`; `true` when it must suspend.
     pub(crate) fn join(&mut self, child: TaskId) -> bool {
-        if self.aborting {
+        if self.phase != Phase::Running || std::thread::panicking() {
             return false;
         }
         let t = self.current;
@@ -440,7 +444,9 @@ impl Engine {
 
     pub(crate) fn join_done(&mut self, t: TaskId, child: TaskId) {
         self.tasks[t.index()].status = Status::Live;
-        self.races.joined(t, child);
+        if self.live {
+            self.races.joined(t, child);
+        }
         self.log.push(SyncEvent::Joined(t, child));
         if t == TaskId::ROOT {
             self.joined |= child.bit();
@@ -467,10 +473,11 @@ impl Engine {
 
     pub(crate) fn take_choice(&mut self, t: TaskId, value: u32) {
         let task = &mut self.tasks[t.index()];
+        let n = if let Status::Choosing(n) = task.status { n } else { 0 };
         task.status = Status::Live;
         task.choice = value;
         self.histories.value(t, u64::from(value));
-        self.schedule.push(Decision::Choice(value));
+        self.decided(Decision::Choice(value), Op { arg: n, ..Op::NONE });
         self.record(t, None, |_| EventKind::Note(format!("choose {value}")));
     }
 
@@ -488,99 +495,19 @@ impl Engine {
     /// Records a finding; the execution goes on.
     pub(crate) fn report(&mut self, kind: FindingKind, key: String, message: String) {
         self.record(self.current, None, |_| EventKind::Finding(message.clone()));
-        if !self.findings.iter().any(|f| f.key == key) {
-            self.findings.push(RawFinding { kind, key, message, step: self.steps });
-        }
+        self.report_at(kind, key, message, self.steps);
     }
 
-    /// Who waits for what, and for whom, when nobody can go on.
-    pub(crate) fn waits(&self) -> Vec<Wait> {
-        let mut waits = Vec::new();
-        for t in members(self.unfinished) {
-            let task = &self.tasks[t.index()];
-            if self.ready & t.bit() == 0 {
-                continue;
-            }
-            let op = self.pending[t.index()];
-            let slot = &self.slots[op.object.index()];
-            let holders = members(self.unfinished)
-                .filter(|h| self.tasks[h.index()].held.iter().any(|(o, _)| *o == op.object))
-                .map(|h| self.tasks[h.index()].name.to_string())
-                .collect();
-            waits.push(Wait {
-                task: task.name.to_string(),
-                operation: slot.class.ops[op.kind as usize].name,
-                object: slot.name.to_string(),
-                holders,
-                at: task.at,
-            });
+    /// Adds a finding that came up at an earlier step; the trace shows it already, or need not.
+    pub(crate) fn report_at(&mut self, kind: FindingKind, key: String, message: String, step: u64) {
+        if !self.findings.iter().any(|f| f.key == key) {
+            let decisions = self.cursor;
+            self.findings.push(RawFinding { kind, key, message, step, decisions });
         }
-        waits
     }
 
     /// The letter's owner in this execution, and back.
     pub(crate) fn birth_index(&self, t: TaskId) -> TaskId {
         TaskId(self.births.iter().position(|b| *b == t).expect("a scheduled task was created") as u8)
-    }
-
-    /// Adds a coroutine for a task created by [`spawn`](Self::spawn).
-    pub(crate) fn attach(&mut self, t: TaskId, body: Body) {
-        self.coroutines.insert(t, body);
-    }
-}
-
-impl Engine {
-    /// See [`crate::access`].
-    #[inline]
-    pub(crate) fn access(
-        &mut self,
-        object: Object,
-        write: bool,
-        plain: bool,
-        at: &'static Location<'static>,
-    ) {
-        if self.aborting {
-            return;
-        }
-        if let Some(old) = self.races.access(self.current, object, write, plain, at) {
-            self.promote(object);
-            if self.limits.report_data_races {
-                self.report_race(object, &old, write, at);
-            }
-        }
-    }
-
-    #[cold]
-    fn report_race(
-        &mut self,
-        object: Object,
-        old: &crate::race::Access,
-        write: bool,
-        at: &'static Location<'static>,
-    ) {
-        let word = |w: bool| if w { "write" } else { "read" };
-        let name = &self.slots[object.index()].name;
-        let (other, this) = (&self.tasks[old.task.index()].name, &self.tasks[self.current.index()].name);
-        let message = format!(
-            "data race on {name}: {} by {other} at {}, then {} by {this} at {at}, unordered",
-            word(old.write),
-            old.at,
-            word(write)
-        );
-        let (a, b) = (format!("{} {}", word(old.write), old.at), format!("{} {at}", word(write)));
-        let key = if a < b { format!("race {name} {a} {b}") } else { format!("race {name} {b} {a}") };
-        self.report(FindingKind::DataRace, key, message);
-    }
-
-    /// See [`crate::publish`].
-    #[inline]
-    pub(crate) fn publish(&mut self, object: Object) {
-        self.races.released(self.current, object, Mode::Exclusive);
-    }
-
-    /// See [`crate::observe`].
-    #[inline]
-    pub(crate) fn observe(&mut self, object: Object) {
-        self.races.acquired(self.current, object, Mode::Exclusive);
     }
 }

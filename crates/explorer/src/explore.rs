@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::engine::{Engine, Limits, Status, with};
-use crate::finding::{Finding, FindingKind, Wait};
+use crate::engine::{Engine, Limits, Status, install, with};
+use crate::finding::Finding;
 use crate::minimise::minimise_shared;
 use crate::op::{TaskId, TaskSet, members};
 use crate::schedule::{Decision, Schedule, model_hash};
 use crate::strategy::dpor::Dpor;
 use crate::strategy::replay::Replay;
 use crate::strategy::{Divergence, Strategy, View, World};
-use crate::task::{abort_all, body, install_panic_hook, resume};
+use crate::task::{Lease, Running, attach, install_panic_hook};
 use crate::trace::{Recorder, Trace};
 
 /// What to explore and how far.
@@ -23,8 +23,13 @@ pub struct Config {
     pub name: String,
     /// Executions after which the exploration gives up, sleep-blocked ones included.
     pub max_executions: u64,
-    /// Steps after which one execution is cut short and reported as [`FindingKind::StepBudget`].
+    /// Steps after which one execution is cut short and reported as [`crate::FindingKind::StepBudget`].
     pub max_steps: u64,
+    /// What a task may do between two of its steps (plain accesses, silent releases, choices) before the execution is
+    /// cut short and reported as [`crate::FindingKind::Livelock`].
+    pub max_quiet: u32,
+    /// Faults (signals, failing allocations) that one execution may inject, see [`crate::fault`].
+    pub fault_budget: u32,
     /// End at the first finding, instead of collecting distinct ones.
     pub stop_at_first: bool,
     /// Executions that each finding may cost at the end, to make its schedule simpler (see [`crate::minimise()`]);
@@ -35,15 +40,27 @@ pub struct Config {
 }
 
 impl Config {
-    /// The usual limits for a model of that name: 10^8 executions, 10^5 steps each, all findings.
+    /// The usual limits for a model of that name: 10^8 executions, 10^5 steps each, 10^6 accesses between two steps, no
+    /// faults, all findings.
     pub fn new(name: impl Into<String>) -> Self {
         Config {
             name: name.into(),
             max_executions: 100_000_000,
             max_steps: 100_000,
+            max_quiet: 1_000_000,
+            fault_budget: 0,
             stop_at_first: false,
             minimise: 0,
             report_data_races: false,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            steps: self.max_steps,
+            quiet: self.max_quiet,
+            faults: self.fault_budget,
+            report_data_races: self.report_data_races,
         }
     }
 }
@@ -121,6 +138,7 @@ pub(crate) enum End {
     Deadlock,
     Panicked,
     OutOfSteps,
+    Spinning,
 }
 
 /// Explores `model` exhaustively with [`Dpor`].
@@ -145,7 +163,7 @@ pub fn explore_with<S: Strategy>(
     mut observe: impl FnMut(&Progress) -> bool,
 ) -> Result<Outcome, ExploreError> {
     let model: Rc<dyn Fn()> = Rc::new(model);
-    prepare(config);
+    let lease = prepare(config);
     with(|e| e.histories.on = strategy.observes());
     let mut stats = Stats { rounds: 1, ..Stats::default() };
     let mut findings: BTreeMap<String, Finding> = BTreeMap::new();
@@ -155,7 +173,7 @@ pub fn explore_with<S: Strategy>(
             exhausted = false;
             break;
         }
-        let end = execute(strategy, &model).map_err(ExploreError::Nondeterministic)?;
+        execute(strategy, &model).map_err(ExploreError::Nondeterministic)?;
         if let Some(fatal) = with(|e| e.fatal.take()) {
             return Err(ExploreError::Model(fatal));
         }
@@ -166,7 +184,7 @@ pub fn explore_with<S: Strategy>(
             stats.executions += 1;
         }
         // A sleep-blocked execution is a legal one all the same: what it shows is kept.
-        with(|e| collect(e, end, config, &mut findings));
+        with(|e| collect(e, config, &mut findings));
         if with(promote) {
             strategy.restart();
             findings.clear();
@@ -180,6 +198,7 @@ pub fn explore_with<S: Strategy>(
         }
     }
     let mut findings: Vec<Finding> = findings.into_values().collect();
+    drop(lease);
     if config.minimise > 0 {
         for f in &mut findings {
             *f = minimise_shared(config, f, config.minimise, &model)?.finding;
@@ -188,10 +207,11 @@ pub fn explore_with<S: Strategy>(
     Ok(Outcome { stats, exhausted, findings })
 }
 
-/// Clears this thread's engine for a new exploration.
-pub(crate) fn prepare(config: &Config) {
+/// Gives this thread an engine for a new exploration, for as long as the lease is kept.
+pub(crate) fn prepare(config: &Config) -> Lease {
     install_panic_hook();
-    with(|e| e.clear(Limits { steps: config.max_steps, report_data_races: config.report_data_races }));
+    install(config.limits());
+    Lease::new()
 }
 
 /// Makes scheduling points of what the last execution asked for; `true` if there is something new.
@@ -232,17 +252,14 @@ pub fn replay(
 ) -> Result<Replayed, ExploreError> {
     let model: Rc<dyn Fn()> = Rc::new(model);
     let run = rerun(config, schedule, tolerant, true, &model)?;
-    with(|e| {
-        let recorder = e.recorder.take().expect("the execution was recorded");
-        let tasks = e.births.iter().map(|t| e.tasks[t.index()].name.to_string()).collect();
-        let trace = Trace { tasks, events: recorder.events };
-        let Rerun { findings, divergence, schedule, preempted } = run;
-        Ok(Replayed { trace, findings, divergence, schedule, preemptions: preempted.len() })
-    })
+    let Rerun { trace, findings, divergence, schedule, preempted } = run;
+    Ok(Replayed { trace, findings, divergence, schedule, preemptions: preempted.len() })
 }
 
 /// What one execution under a schedule showed.
 pub(crate) struct Rerun {
+    /// Empty unless it was asked for.
+    pub(crate) trace: Trace,
     pub(crate) findings: Vec<Finding>,
     pub(crate) divergence: Option<Divergence>,
     pub(crate) schedule: Schedule,
@@ -250,7 +267,7 @@ pub(crate) struct Rerun {
     pub(crate) preempted: Vec<u64>,
 }
 
-/// Runs one schedule; the engine keeps the record if one is asked for.
+/// Runs one schedule, with a record if one is asked for.
 pub(crate) fn rerun(
     config: &Config,
     schedule: &Schedule,
@@ -262,14 +279,14 @@ pub(crate) fn rerun(
     if schedule.model != hash && !tolerant {
         return Err(ExploreError::OtherModel(schedule.model, hash));
     }
-    prepare(config);
+    let _lease = prepare(config);
     with(|e| {
         e.preset.clone_from(&schedule.visible);
         e.recorder = record.then(Recorder::default);
     });
     let mut strategy = Replay::new(schedule.decisions.clone(), tolerant);
     strategy.begin();
-    let end = execute(&mut strategy, model).map_err(ExploreError::Diverged)?;
+    execute(&mut strategy, model).map_err(ExploreError::Diverged)?;
     let divergence = strategy.divergence().cloned();
     if let (Some(d), false) = (&divergence, tolerant) {
         return Err(ExploreError::Diverged(d.clone()));
@@ -279,10 +296,13 @@ pub(crate) fn rerun(
             return Err(ExploreError::Model(fatal));
         }
         let mut findings = BTreeMap::new();
-        collect(e, end, config, &mut findings);
+        collect(e, config, &mut findings);
         let mut findings: Vec<Finding> = findings.into_values().collect();
         findings.sort_by_key(|f| f.step);
+        let tasks = e.births.iter().map(|t| e.tasks[t.index()].name.to_string()).collect();
+        let events = e.recorder.take().map_or(Vec::new(), |r| r.events);
         Ok(Rerun {
+            trace: Trace { tasks, events },
             findings,
             divergence,
             schedule: schedule_of(e, config),
@@ -312,29 +332,12 @@ fn schedule_of(e: &Engine, config: &Config) -> Schedule {
 }
 
 /// Adds the findings of the execution that just ended; of two with one key the better schedule stays.
-pub(crate) fn collect(e: &mut Engine, end: End, config: &Config, findings: &mut BTreeMap<String, Finding>) {
-    match end {
-        End::Deadlock => {
-            let mut waits = e.waits();
-            waits.sort_by_key(Wait::key);
-            let list = |f: fn(&Wait) -> String| waits.iter().map(f).collect::<Vec<_>>().join("; ");
-            let (key, message) = (format!("deadlock {}", list(Wait::key)), list(Wait::to_string));
-            e.report(FindingKind::Deadlock, key, message);
-        }
-        End::OutOfSteps => {
-            let message = format!(
-                "no end after {} steps: raise the budget, or look for a loop that waits by spinning",
-                e.steps
-            );
-            e.report(FindingKind::StepBudget, "step budget".into(), message);
-        }
-        End::Finished | End::Panicked => {}
-    }
+pub(crate) fn collect(e: &mut Engine, config: &Config, findings: &mut BTreeMap<String, Finding>) {
     if e.findings.is_empty() {
         return;
     }
     let schedule = schedule_of(e, config);
-    for raw in std::mem::take(&mut e.findings) {
+    for raw in e.findings.clone() {
         let new = Finding {
             kind: raw.kind,
             key: raw.key,
@@ -373,39 +376,48 @@ enum Move {
 }
 
 /// Runs the model once under `strategy`.
-pub(crate) fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<End, Divergence> {
-    with(Engine::reset);
+pub(crate) fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<(), Divergence> {
+    let repeats = strategy.repeats();
+    with(|e| e.reset(repeats));
     let root = Rc::clone(model);
-    let root = body(TaskId::ROOT, move || root());
-    with(|e| e.attach(TaskId::ROOT, root));
-    let _takedown = Takedown;
+    attach(TaskId::ROOT, move || root());
+    let mut running = Running::new();
     loop {
         match with(|e| next_move(e, strategy))? {
-            Move::Run(t) => resume(t),
+            Move::Run(t) => running.resume(t),
             Move::Choose(t, n) => {
-                let value = strategy.choose(t, n)?;
+                let value = match with(|e| e.to_repeat()) {
+                    Some((Decision::Choice(value), op)) if op.arg == n => value,
+                    Some(_) => {
+                        return Err(Divergence::other_choice(with(|e| e.cursor) + 1, t, n));
+                    }
+                    None => strategy.choose(t, n)?,
+                };
                 with(|e| e.take_choice(t, value));
-                resume(t);
+                running.resume(t);
             }
             Move::End(end) => {
-                with(|e| strategy.end(&view(e, 0)));
+                with(|e| {
+                    strategy.end(&view(e, 0));
+                    conclude(e, end);
+                });
                 // A fatal error also ends the execution early, and says more.
                 let fault = if with(|e| e.fatal.is_some()) { None } else { strategy.fault() };
-                return fault.map_or(Ok(end), Err);
+                return fault.map_or(Ok(()), Err);
             }
         }
     }
 }
 
-/// Ends the execution, however it ends: whoever is still suspended is unwound.
-struct Takedown;
-
-impl Drop for Takedown {
-    fn drop(&mut self) {
-        if with(|e| e.unfinished) != 0 {
-            abort_all();
-        }
-        with(|e| e.running = false);
+/// Reports what the end of the execution shows, before anything is taken down.
+fn conclude(e: &mut Engine, end: End) {
+    match end {
+        End::OutOfSteps => e.report_step_budget(),
+        End::Spinning => e.report_spinning(),
+        End::Finished | End::Panicked | End::Deadlock => {}
+    }
+    if end == End::Deadlock || !e.cycles.is_empty() {
+        e.report_deadlocks(end == End::Deadlock);
     }
 }
 
@@ -415,22 +427,21 @@ fn view(e: &Engine, enabled: TaskSet) -> View<'_> {
 
 #[inline]
 fn next_move<S: Strategy>(e: &mut Engine, strategy: &mut S) -> Result<Move, Divergence> {
-    if e.panicked || e.fatal.is_some() {
-        return Ok(Move::End(End::Panicked));
+    if e.forced != 0 || e.panicked || e.spinning || e.fatal.is_some() {
+        return Ok(forced_move(e));
     }
-    if e.forced != 0 {
-        let t = members(e.forced).next().expect("not empty");
-        e.forced &= !t.bit();
-        e.current = t;
-        match e.tasks[t.index()].status {
-            Status::Newborn => e.tasks[t.index()].status = Status::Live,
-            Status::Joining(child) => e.join_done(t, child),
-            Status::Choosing(n) => return Ok(Move::Choose(t, n)),
-            Status::Absent | Status::Live | Status::Finished => unreachable!("not a forced state"),
+    if let Some((decision, op)) = e.to_repeat() {
+        let Decision::Task(t) = decision else { return Err(different(e)) };
+        if e.ready & t.bit() == 0 || e.pending[t.index()] != op || !e.enabled(t, op) {
+            return Err(different(e));
         }
+        e.commit(t);
         return Ok(Move::Run(t));
     }
     let enabled = e.enabled_set();
+    if e.owners & !enabled != 0 {
+        e.look_for_cycles(enabled);
+    }
     if enabled == 0 {
         return Ok(Move::End(if e.unfinished == 0 { End::Finished } else { End::Deadlock }));
     }
@@ -441,4 +452,39 @@ fn next_move<S: Strategy>(e: &mut Engine, strategy: &mut S) -> Result<Move, Dive
     debug_assert!(enabled & t.bit() != 0, "a strategy chose a task that is not enabled");
     e.commit(t);
     Ok(Move::Run(t))
+}
+
+/// How the execution differs from the decision that is to be repeated.
+#[cold]
+fn different(e: &Engine) -> Divergence {
+    let view = view(e, e.enabled_set());
+    let at = e.cursor + 1;
+    match e.to_repeat() {
+        Some((Decision::Task(t), op)) if e.ready & t.bit() != 0 && e.pending[t.index()] != op => {
+            Divergence::other_op(at, &view, t, op)
+        }
+        Some((Decision::Task(t), op)) => Divergence::blocked(at, &view, t, op),
+        Some((Decision::Choice(_), op)) => Divergence::no_choice(at, &view, op.arg),
+        None => Divergence::early(e.cursor),
+    }
+}
+
+/// The move that is no decision: an early end, or a task that is newborn, choosing, or joining a finished one.
+fn forced_move(e: &mut Engine) -> Move {
+    if e.panicked || e.fatal.is_some() {
+        return Move::End(End::Panicked);
+    }
+    if e.spinning {
+        return Move::End(End::Spinning);
+    }
+    let t = members(e.forced).next().expect("not empty");
+    e.forced &= !t.bit();
+    e.current = t;
+    match e.tasks[t.index()].status {
+        Status::Newborn => e.tasks[t.index()].status = Status::Live,
+        Status::Joining(child) => e.join_done(t, child),
+        Status::Choosing(n) => return Move::Choose(t, n),
+        Status::Absent | Status::Live | Status::Finished => unreachable!("not a forced state"),
+    }
+    Move::Run(t)
 }

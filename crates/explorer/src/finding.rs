@@ -2,32 +2,37 @@
 //! Findings are values: what was wrong in an execution, and the schedule that shows it again.
 
 use std::fmt;
-use std::panic::Location;
 
 use crate::schedule::Schedule;
 
 /// The kinds of finding that the explorer itself knows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum FindingKind {
-    /// Nobody can go on, and somebody has not finished.
+    /// Tasks wait for each other in a cycle, or nobody can go on and somebody has not finished.
     Deadlock,
     /// Two accesses to a cell, neither ordered before the other.
     DataRace,
+    /// A task goes on for ever without taking a step.
+    Livelock,
     /// A task panicked.
     Panic,
     /// An execution passed the step budget.
     StepBudget,
+    /// A condition that the program under test asserted does not hold, see [`crate::check`].
+    Assertion,
     /// Reported by the program under test, see [`crate::report`].
     User,
 }
 
 impl FindingKind {
     /// Every kind, for reading their written form.
-    pub(crate) const ALL: [FindingKind; 5] = [
+    pub(crate) const ALL: [FindingKind; 7] = [
         FindingKind::Deadlock,
         FindingKind::DataRace,
+        FindingKind::Livelock,
         FindingKind::Panic,
         FindingKind::StepBudget,
+        FindingKind::Assertion,
         FindingKind::User,
     ];
 }
@@ -37,8 +42,10 @@ impl fmt::Display for FindingKind {
         f.write_str(match self {
             FindingKind::Deadlock => "deadlock",
             FindingKind::DataRace => "data race",
+            FindingKind::Livelock => "livelock",
             FindingKind::Panic => "panic",
             FindingKind::StepBudget => "step budget",
+            FindingKind::Assertion => "assertion",
             FindingKind::User => "report",
         })
     }
@@ -51,33 +58,8 @@ pub(crate) struct RawFinding {
     pub(crate) key: String,
     pub(crate) message: String,
     pub(crate) step: u64,
-}
-
-/// A task that cannot go on.
-#[derive(Clone, Debug)]
-pub(crate) struct Wait {
-    pub(crate) task: String,
-    pub(crate) operation: &'static str,
-    pub(crate) object: String,
-    pub(crate) holders: Vec<String>,
-    pub(crate) at: &'static Location<'static>,
-}
-
-impl Wait {
-    /// What makes two waits the same: the place in the source is part of it.
-    pub(crate) fn key(&self) -> String {
-        format!("{self} at {}", self.at)
-    }
-}
-
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} waits to {} {}", self.task, self.operation, self.object)?;
-        if !self.holders.is_empty() {
-            write!(f, ", held by {}", self.holders.join(" and "))?;
-        }
-        Ok(())
-    }
+    /// Decisions made before it was reported.
+    pub(crate) decisions: usize,
 }
 
 /// Something wrong that at least one execution showed.

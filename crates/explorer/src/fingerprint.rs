@@ -6,6 +6,8 @@
 //! task's pending operation and the hash of each task's observations. What data race detection will still say is part
 //! of it too: for cells with plain accesses, which task and which release has seen which access.
 
+use std::cell::Cell;
+
 use crate::engine::{Engine, Status};
 use crate::op::{Object, Op, State, TaskId, members};
 use crate::rng::mix;
@@ -37,6 +39,8 @@ pub(crate) struct Histories {
     /// Whether a strategy asks for them.
     pub(crate) on: bool,
     tasks: Vec<Fold>,
+    /// What the current task has looked at through a shared borrow, and is not in its hash yet.
+    looked: Cell<Option<Fold>>,
 }
 
 const STEP: u64 = 1;
@@ -46,11 +50,29 @@ const SPAWN: u64 = 4;
 
 impl Histories {
     pub(crate) const fn new() -> Self {
-        Histories { on: false, tasks: Vec::new() }
+        Histories { on: false, tasks: Vec::new(), looked: Cell::new(None) }
     }
 
     pub(crate) fn reset(&mut self) {
         self.tasks.clear();
+        self.looked.set(None);
+    }
+
+    /// The current task looks at something that is no object's state.
+    pub(crate) fn look(&self, value: u64) {
+        if self.on {
+            let mut fold = self.looked.get().unwrap_or(Fold::new(VALUE));
+            fold.word(value);
+            self.looked.set(Some(fold));
+        }
+    }
+
+    /// What the task that takes the next step has looked at is in its own hash from now on.
+    pub(crate) fn settle(&mut self, t: TaskId) {
+        if let Some(looked) = self.looked.take() {
+            self.value(t, looked.0);
+            self.value(t, looked.1);
+        }
     }
 
     fn of(&mut self, t: TaskId) -> &mut Fold {
@@ -131,7 +153,7 @@ pub(crate) fn state(e: &Engine, seed: u64) -> u128 {
         let slot = &e.slots[*o as usize];
         slot.state.iter().for_each(|w| part.word(*w));
         part.word(u64::from(slot.visible));
-        e.races.digest(*o as usize, &e.alive, |w| part.word(w));
+        e.races.digest(*o as usize, &e.alive, born, |w| part.word(w));
         let part = part.finish();
         sum = (sum.0.wrapping_add(part as u64), sum.1.wrapping_add((part >> 64) as u64));
     }

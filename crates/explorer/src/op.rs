@@ -81,6 +81,12 @@ impl Object {
     pub fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The handle of that number, for a primitive that keeps handles in its objects' states.
+    #[inline]
+    pub fn from_index(index: usize) -> Object {
+        Object(index as u32)
+    }
 }
 
 /// The state of an object that the engine can see: four words whose meaning the class defines.
@@ -96,8 +102,49 @@ pub struct OpInfo {
     /// Bit k, a subset of `conflicts`: dependent, but never both enabled in one state, so that the pair orders
     /// events and is no race to reverse. Must be symmetric.
     pub irreversible: u16,
+    /// Bit k: while another task is pending with kind k on the object, this operation does not happen. For the words of
+    /// deadlock reports only; holders of the object need not be told.
+    pub behind: u16,
     /// Whether [`ObjectClass::enabled`] is to be asked; `false` means always enabled.
     pub blocking: bool,
+}
+
+impl OpInfo {
+    /// A kind that may always happen, depends on nothing and waits behind nobody.
+    pub const fn new(name: &'static str) -> OpInfo {
+        OpInfo { name, conflicts: 0, irreversible: 0, behind: 0, blocking: false }
+    }
+
+    /// Dependent on these kinds, a set of bits as [`kinds`] makes it.
+    pub const fn conflicts(self, set: u16) -> OpInfo {
+        OpInfo { conflicts: set, ..self }
+    }
+
+    /// Never enabled together with these kinds.
+    pub const fn irreversible(self, set: u16) -> OpInfo {
+        OpInfo { irreversible: set, ..self }
+    }
+
+    /// Waits while somebody is pending with one of these kinds.
+    pub const fn behind(self, set: u16) -> OpInfo {
+        OpInfo { behind: set, ..self }
+    }
+
+    /// May have to wait: [`ObjectClass::enabled`] decides.
+    pub const fn blocking(self) -> OpInfo {
+        OpInfo { blocking: true, ..self }
+    }
+}
+
+/// The set of these kinds, for [`OpInfo::conflicts`] and [`OpInfo::irreversible`].
+pub const fn kinds<const N: usize>(list: [u8; N]) -> u16 {
+    let mut set = 0;
+    let mut i = 0;
+    while i < N {
+        set |= 1 << list[i];
+        i += 1;
+    }
+    set
 }
 
 /// A class of objects: its operations, and when each may happen.
@@ -116,7 +163,15 @@ impl ObjectClass {
     #[inline]
     pub fn op(&'static self, object: Object, kind: u8, arg: u32) -> Op {
         let info = &self.ops[kind as usize];
-        Op { object, arg, conflicts: info.conflicts, irreversible: info.irreversible, kind }
+        Op {
+            object,
+            group: object,
+            arg,
+            conflicts: info.conflicts,
+            irreversible: info.irreversible,
+            kind,
+            blocking: info.blocking,
+        }
     }
 
     /// Checks what the search relies on: at most 16 kinds, `conflicts` and `irreversible` symmetric, the latter
@@ -162,23 +217,41 @@ impl ObjectClass {
 pub struct Op {
     /// The object it works on.
     pub object: Object,
+    /// Operations on different objects of one group are dependent as if they were on one object.
+    pub(crate) group: Object,
     /// A word for the primitive's own use; takes no part in dependence.
     pub arg: u32,
     pub(crate) conflicts: u16,
     pub(crate) irreversible: u16,
     /// Index into [`ObjectClass::ops`].
     pub kind: u8,
+    pub(crate) blocking: bool,
 }
 
 impl Op {
     /// The operation of a task that has none.
-    pub(crate) const NONE: Op =
-        Op { object: Object(u32::MAX), arg: 0, conflicts: 0, irreversible: 0, kind: 0 };
+    pub(crate) const NONE: Op = Op {
+        object: Object(u32::MAX),
+        group: Object(u32::MAX),
+        arg: 0,
+        conflicts: 0,
+        irreversible: 0,
+        kind: 0,
+        blocking: false,
+    };
+
+    /// The same operation as a member of the group of `leader`: dependent, by the tables of their class, on operations on
+    /// every object of the group. For objects whose operations may change whether those on another are enabled. All must be
+    /// of one class, and nothing may be done to `leader` outside of the group.
+    #[inline]
+    pub fn in_group(self, leader: Object) -> Op {
+        Op { group: leader, ..self }
+    }
 
     /// Does the order of `self` and `other` matter?
     #[inline]
     pub fn dependent(self, other: Op) -> bool {
-        self.object == other.object && (self.conflicts >> other.kind) & 1 != 0
+        self.group == other.group && (self.conflicts >> other.kind) & 1 != 0
     }
 
     /// Dependent, and possibly both enabled in one state: a race that the search must reverse.

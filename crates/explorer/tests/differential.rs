@@ -79,13 +79,13 @@ fn same_traces(seed: u64, program: &Program, what: &str, naive: &Found, other: &
 fn compare(seed: u64, totals: &mut Totals) -> bool {
     const LESS: &str = "a reduced search is not larger";
     let program = Program::random(seed);
-    // Most programs that are too large are known by a few probes, without 4,000 executions.
+    // Most programs that are too large are known by a few probes, without 2,000 executions.
     let model = program.clone();
     let probes = estimate(&Config::new("size"), seed, 20, move || model.run()).unwrap();
     if probes.executions > 20_000.0 {
         return false;
     }
-    let Some(naive) = search(&program, Dfs::new(), 4_000) else { return false };
+    let Some(naive) = search(&program, Dfs::new(), 2_000) else { return false };
     totals.naive += naive.stats.executions;
 
     let dpor = search(&program, Dpor::new(), 100_000).expect(LESS);

@@ -72,7 +72,7 @@ fn nor_on_random_programs() {
     println!("{executions} executions, {blocked} sleep-blocked, {alone} in one search");
     assert!(executions > 5_000, "{executions}");
     // Two units may ask for different alternatives where a single search would have seen that one serves both.
-    assert!(blocked < executions / 5, "{blocked} of {executions} sleep-blocked, {alone} in one search");
+    assert!(blocked <= alone + alone / 5, "{blocked} of {executions} sleep-blocked, {alone} in one search");
 }
 
 #[test]
@@ -169,7 +169,11 @@ fn units_and_results_travel_as_text() {
     let one = |shuffle, seed| {
         on_many_machines(&Config::new("r"), shuffle, move || program::Program::random(seed).run()).0
     };
-    for seed in 0..25 {
+    let small = |seed: &u64| {
+        let (config, seed) = (Config { max_executions: 400, ..Config::new("r") }, *seed);
+        explore(&config, move || program::Program::random(seed).run()).unwrap().exhausted
+    };
+    for seed in (0..60).filter(small).take(25) {
         assert_eq!(all(one(false, seed)), all(one(true, seed)), "seed {seed}");
     }
 }

@@ -78,17 +78,17 @@ fn run<S: Strategy>(
     visible: &[ObjectPath],
     model: &Rc<dyn Fn()>,
 ) -> Result<Shard, ExploreError> {
-    prepare(config);
+    let _lease = prepare(config);
     with(|e| preset(e, visible)).map_err(ExploreError::Model)?;
     let (mut stats, mut findings, mut new) = (Stats::default(), BTreeMap::new(), Vec::new());
     while strategy.begin() {
-        let end = execute(&mut strategy, model).map_err(ExploreError::Nondeterministic)?;
+        execute(&mut strategy, model).map_err(ExploreError::Nondeterministic)?;
         if let Some(fatal) = with(|e| e.fatal.take()) {
             return Err(ExploreError::Model(fatal));
         }
         stats.executions += 1;
         stats.steps += with(|e| e.steps);
-        with(|e| collect(e, end, config, &mut findings));
+        with(|e| collect(e, config, &mut findings));
         new.extend(with(promotions));
     }
     new.sort();

@@ -91,7 +91,7 @@ pub(crate) fn run_unit_until(
     if unit.model != hash {
         return Err(ExploreError::OtherModel(unit.model, hash));
     }
-    prepare(config);
+    let _lease = prepare(config);
     with(|e| preset(e, &unit.visible)).map_err(ExploreError::Model)?;
     let mut search = Dpor::below(unit.prefix.clone());
     let mut result = UnitResult {
@@ -110,7 +110,7 @@ pub(crate) fn run_unit_until(
         if stop() {
             return Ok(None);
         }
-        let end = execute(&mut search, model).map_err(|d| match done {
+        execute(&mut search, model).map_err(|d| match done {
             0 => ExploreError::Diverged(d),
             _ => ExploreError::Nondeterministic(d),
         })?;
@@ -129,7 +129,7 @@ pub(crate) fn run_unit_until(
         } else {
             result.stats.executions += 1;
         }
-        with(|e| collect(e, end, config, &mut findings));
+        with(|e| collect(e, config, &mut findings));
         done += 1;
         if done >= unit.budget || (config.stop_at_first && !findings.is_empty()) {
             result.left = with(|e| search.left(&e.births));

@@ -54,6 +54,11 @@ impl Strategy for Dfs {
         false
     }
 
+    fn repeats(&mut self) -> usize {
+        self.depth = self.path.len().saturating_sub(1);
+        self.depth
+    }
+
     fn decide(&mut self, view: &View<'_>) -> Result<TaskId, Divergence> {
         self.depth += 1;
         match self.path.get(self.depth - 1) {

@@ -17,17 +17,19 @@
 //! An execution whose every enabled task sleeps brings nothing new; it is run to its end unrecorded (a task is
 //! cheaper to finish than to unwind) and counted apart, see [`Strategy::redundant`].
 //!
-//! Cost: a step of the replayed prefix is O(1); a new step is O(e · t), e the earlier events on its object and t the
-//! tasks; a race is O(n · t), n the events since.
+//! Cost: a step of the replayed prefix is O(1): what the prefix has seen is kept from execution to execution, and undone
+//! only as far as the path is popped. A new step is O(e · t), e the earlier events on its object back to the latest one
+//! that conflicts with as much as it does, and t the tasks; a race is O(n² · t), n the events since.
 
 mod unit;
 
 pub(crate) use unit::{Guide, Left};
 
+use super::past::{Mark, Past};
 use super::{Divergence, Strategy, View};
-use crate::clock::{Clocks, join};
-use crate::engine::{Mode, SyncEvent};
-use crate::op::{MAX_TASKS, Object, Op, TaskId, TaskSet, members};
+use crate::clock::{Clocks, Lane, copy, entry, join, tick};
+use crate::engine::SyncEvent;
+use crate::op::{Op, TaskId, TaskSet, members};
 
 /// A decision of the path, with what is known of its alternatives.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,10 @@ struct Node {
     op: Op,
     /// The nth event of its task, counted from 1.
     nth: u32,
+    /// The node of the task's event before this one; `u32::MAX` if there is none.
+    previous: u32,
+    /// Where the past stood before this event.
+    mark: Mark,
     /// For a choice: the value and the number of values; (0, 0) for a step.
     choice: (u32, u32),
 }
@@ -67,25 +73,18 @@ pub struct Dpor {
     asleep: bool,
     sleep: TaskSet,
     last: Option<TaskId>,
-    /// Row t: what task t has seen.
-    seen: Clocks,
-    /// Rows 2o and 2o+1: exclusive and shared releases of object o in this execution.
-    releases: Clocks,
-    /// The execution that the two rows of an object belong to.
-    stamps: Vec<u64>,
-    execution: u64,
+    past: Past,
     /// Nodes of each object's events, oldest first.
     history: Vec<Vec<u32>>,
     /// Node of each task's latest event; `u32::MAX` before the first.
     latest: Vec<u32>,
-    width: usize,
     scratch: Scratch,
 }
 
 #[derive(Debug, Default)]
 struct Scratch {
-    before: Vec<u32>,
-    full: Vec<u32>,
+    before: Vec<Lane>,
+    full: Vec<Lane>,
     between: Vec<u32>,
 }
 
@@ -96,64 +95,46 @@ impl Dpor {
     }
 
     /// Widens the tables to the tasks of this execution.
+    #[inline]
     fn fit(&mut self, tasks: usize) {
-        if tasks > self.width {
-            self.width = tasks.next_multiple_of(4).min(MAX_TASKS.next_multiple_of(4));
-            self.clocks.widen(self.width);
-            self.seen.widen(self.width);
-            self.releases.widen(self.width);
-            self.scratch.before.resize(self.width, 0);
-            self.scratch.full.resize(self.width, 0);
+        if tasks > self.latest.len() {
+            self.widen(tasks);
         }
-        self.seen.grow(tasks);
-        self.latest.resize(tasks, u32::MAX);
     }
 
-    /// The rows of an object's releases in this execution.
-    fn release_rows(&mut self, object: Object) -> usize {
-        let o = object.index();
-        if self.stamps.len() <= o {
-            self.stamps.resize(o + 1, 0);
-            self.releases.grow(2 * o + 2);
-        }
-        if self.stamps[o] != self.execution {
-            self.stamps[o] = self.execution;
-            self.releases.row_mut(2 * o).fill(0);
-            self.releases.row_mut(2 * o + 1).fill(0);
-        }
-        2 * o
+    #[cold]
+    fn widen(&mut self, tasks: usize) {
+        self.clocks.widen(tasks);
+        self.past.widen(tasks);
+        self.scratch.before.resize(tasks.div_ceil(4), Lane::default());
+        self.scratch.full.resize(tasks.div_ceil(4), Lane::default());
+        self.latest.resize(tasks, u32::MAX);
     }
 
     /// Takes the silent events of the last step into the clocks.
     fn absorb(&mut self, log: &[SyncEvent]) {
+        let mut own = true;
         for event in log {
-            match *event {
-                SyncEvent::Acquired(t, object, mode) => {
-                    let row = self.release_rows(object);
-                    join(self.seen.row_mut(t.index()), self.releases.row(row));
-                    if mode == Mode::Exclusive {
-                        join(self.seen.row_mut(t.index()), self.releases.row(row + 1));
-                    }
-                    self.publish(t);
+            self.past.absorb(*event);
+            // An acquisition belongs to the step that made it: the event has seen what its task now has. What the root
+            // takes while it is alone, after a join, belongs to no step.
+            own &= !matches!(event, SyncEvent::Joined(..) | SyncEvent::Spawned(..));
+            if let (true, SyncEvent::Acquired(t, ..)) = (own, *event) {
+                let event = self.latest[t.index()] as usize;
+                if event < self.depth {
+                    copy(self.clocks.row_mut(event), self.past.seen(t));
                 }
-                SyncEvent::Released(t, object, mode) => {
-                    let row = self.release_rows(object) + usize::from(mode == Mode::Shared);
-                    join(self.releases.row_mut(row), self.seen.row(t.index()));
-                }
-                SyncEvent::Spawned(parent, child) => {
-                    let row = self.seen.row(parent.index()).to_vec();
-                    self.seen.row_mut(child.index()).copy_from_slice(&row);
-                }
-                SyncEvent::Joined(parent, child) => self.seen.join_rows(parent.index(), child.index()),
             }
         }
     }
 
-    /// An acquisition belongs to the step that made it: the event has seen what its task now has.
-    fn publish(&mut self, t: TaskId) {
-        let event = self.latest[t.index()] as usize;
-        if !self.asleep && event < self.depth {
-            self.clocks.row_mut(event).copy_from_slice(self.seen.row(t.index()));
+    /// Forgets node `i`'s event and all that came after it.
+    fn undo(&mut self, i: usize) {
+        let node = &self.path[i];
+        self.past.rewind(node.mark);
+        if !node.is_choice() {
+            self.latest[node.task.index()] = node.previous;
+            self.history[node.op.group.index()].pop();
         }
     }
 
@@ -161,39 +142,44 @@ impl Dpor {
     #[inline]
     fn before(&self, earlier: usize, later: usize) -> bool {
         let e = &self.path[earlier];
-        self.clocks.row(later)[e.task.index()] >= e.nth
+        entry(self.clocks.row(later), e.task) >= e.nth
     }
 
     /// Finds the races of `op`, pending for `t` after all of the path, and adds their reversals to backtrack sets.
     /// Leaves what the event would have seen, itself excluded, in `scratch.full`.
     fn races(&mut self, t: TaskId, op: Op) {
         let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.before.copy_from_slice(self.seen.row(t.index()));
-        scratch.full.copy_from_slice(self.seen.row(t.index()));
-        if let Some(history) = self.history.get_mut(op.object.index()) {
-            let history = std::mem::take(history);
-            for i in history.iter().rev().map(|i| *i as usize) {
-                let e = self.path[i];
-                if e.task == t || !op.dependent(e.op) {
-                    continue;
+        let Scratch { before, full, between } = &mut scratch;
+        copy(before, self.past.seen(t));
+        copy(full, self.past.seen(t));
+        let o = op.group.index();
+        let mut k = self.history.get(o).map_or(0, Vec::len);
+        while k > 0 {
+            k -= 1;
+            let i = self.history[o][k] as usize;
+            let Node { task, op: earlier, nth, .. } = self.path[i];
+            let mut seen = task == t;
+            if !seen && op.dependent(earlier) {
+                join(full, self.clocks.row(i));
+                if op.reversible(earlier.kind)
+                    && (entry(before, task) >= nth || self.reverse(i, t, op, before, between))
+                {
+                    join(before, self.clocks.row(i));
+                    seen = true;
                 }
-                if op.reversible(e.op.kind) {
-                    let Scratch { before, between, .. } = &mut scratch;
-                    if before[e.task.index()] >= e.nth || self.reverse(i, t, op, before, between) {
-                        join(&mut scratch.before, self.clocks.row(i));
-                    }
-                }
-                join(&mut scratch.full, self.clocks.row(i));
             }
-            self.history[op.object.index()] = history;
+            // A barrier: whatever earlier event `op` depends on, this one depends on too, and it is in the past now.
+            if seen && op.conflicts & !earlier.conflicts == 0 {
+                break;
+            }
         }
         self.scratch = scratch;
     }
 
     /// Makes sure that some execution from node `i` on does `op` of `t` before the event of node `i`. `false` when
     /// that is impossible because `op` is blocked there: what blocks it is earlier, and is the race to reverse.
-    fn reverse(&mut self, i: usize, t: TaskId, op: Op, before: &[u32], between: &mut Vec<u32>) -> bool {
-        let node = self.path[i];
+    fn reverse(&mut self, i: usize, t: TaskId, op: Op, before: &[Lane], between: &mut Vec<u32>) -> bool {
+        let node = &self.path[i];
         let tried = node.backtrack | node.done | node.sleep;
         if node.enabled & !tried == 0 && node.enabled & t.bit() != 0 {
             return true;
@@ -203,7 +189,7 @@ impl Dpor {
         between.clear();
         let (mut initials, mut heads): (TaskSet, TaskSet) = (0, 0);
         for k in i + 1..self.depth {
-            let e = self.path[k];
+            let e = &self.path[k];
             if e.is_choice() || self.before(i, k) {
                 continue;
             }
@@ -216,8 +202,8 @@ impl Dpor {
             between.push(k as u32);
         }
         let precedes = |u: &u32| {
-            let e = self.path[*u as usize];
-            before[e.task.index()] >= e.nth || op.dependent(e.op)
+            let e = &self.path[*u as usize];
+            entry(before, e.task) >= e.nth || op.dependent(e.op)
         };
         if heads & t.bit() == 0 && !between.iter().any(precedes) {
             initials |= t.bit();
@@ -235,20 +221,42 @@ impl Dpor {
     fn event(&mut self, t: TaskId, op: Op) {
         self.races(t, op);
         let i = self.depth;
-        let nth = self.seen.row(t.index())[t.index()] + 1;
-        let seen = self.seen.row_mut(t.index());
-        seen.copy_from_slice(&self.scratch.full);
-        seen[t.index()] = nth;
-        self.path[i].nth = nth;
-        self.latest[t.index()] = i as u32;
+        let mark = self.past.mark();
+        let row = &mut self.scratch.full;
+        tick(row, t);
+        self.past.step(t, row);
         self.clocks.truncate(i);
-        self.clocks.push(&self.scratch.full);
-        self.clocks.row_mut(i)[t.index()] = nth;
-        let o = op.object.index();
+        self.clocks.push(row);
+        let node = &mut self.path[i];
+        node.nth = entry(row, t);
+        node.mark = mark;
+        node.previous = std::mem::replace(&mut self.latest[t.index()], i as u32);
+        let o = op.group.index();
         if self.history.len() <= o {
             self.history.resize_with(o + 1, Vec::new);
         }
         self.history[o].push(i as u32);
+    }
+
+    /// A decision of the replayed prefix. What is known of it stays as it was; only the last one is new.
+    #[inline]
+    fn again(&mut self, view: &View<'_>) -> Result<TaskId, Divergence> {
+        let i = self.depth;
+        let node = &self.path[i];
+        let t = node.task;
+        let new = i + 1 == self.prefix;
+        let op = view.pending[t.index()];
+        if node.is_choice() || view.enabled != node.enabled || (!new && op != node.op) {
+            return Err(self.divergence(i, view));
+        }
+        if new {
+            self.path[i].op = op;
+            self.event(t, op);
+            self.sleep = self.sleep_after(&self.path[i], view);
+            self.last = Some(t);
+        }
+        self.depth += 1;
+        Ok(t)
     }
 
     /// How the execution differs from the path at node `i`.
@@ -282,16 +290,15 @@ impl Strategy for Dpor {
         self.asleep = false;
         self.sleep = 0;
         self.last = None;
-        self.execution += 1;
-        self.seen.truncate(0);
-        self.latest.clear();
-        self.fit(1);
         if !std::mem::replace(&mut self.begun, true) {
+            self.fit(1);
             self.prefix = 0;
             return true;
         }
         while self.path.len() > self.guide.len() {
-            let node = self.path.last_mut().expect("longer than the guide");
+            let i = self.path.len() - 1;
+            self.undo(i);
+            let node = &mut self.path[i];
             if node.is_choice() {
                 if node.choice.0 + 1 < node.choice.1 {
                     node.choice.0 += 1;
@@ -307,39 +314,23 @@ impl Strategy for Dpor {
             self.path.pop();
         }
         self.prefix = self.path.len();
-        let keep = self.prefix.saturating_sub(1);
-        self.clocks.truncate(keep);
-        for h in &mut self.history {
-            while h.last().is_some_and(|i| *i as usize >= keep) {
-                h.pop();
-            }
-        }
+        self.clocks.truncate(self.prefix.saturating_sub(1));
         self.prefix > self.guide.len()
     }
 
+    fn repeats(&mut self) -> usize {
+        self.depth = self.prefix.saturating_sub(1);
+        self.depth
+    }
+
     fn decide(&mut self, view: &View<'_>) -> Result<TaskId, Divergence> {
-        self.fit(view.pending.len());
-        self.absorb(view.log);
         let i = self.depth;
         if i < self.prefix {
-            let node = self.path[i];
-            let t = node.task;
-            let new = i + 1 == self.prefix;
-            let op = view.pending[t.index()];
-            if node.is_choice() || view.enabled != node.enabled || (!new && op != node.op) {
-                return Err(self.divergence(i, view));
-            }
-            if new {
-                self.path[i].op = op;
-                self.event(t, op);
-            } else {
-                self.seen.row_mut(t.index()).copy_from_slice(self.clocks.row(i));
-                self.latest[t.index()] = i as u32;
-            }
-            self.sleep = self.sleep_after(&self.path[i], view);
-            self.depth += 1;
-            self.last = Some(t);
-            return Ok(t);
+            return self.again(view);
+        }
+        if !self.asleep {
+            self.fit(view.pending.len());
+            self.absorb(view.log);
         }
         if i < self.guide.len() {
             return self.guided(view);
@@ -370,6 +361,8 @@ impl Strategy for Dpor {
             task: t,
             op,
             nth: 0,
+            previous: 0,
+            mark: Mark::default(),
             choice: (0, 0),
         };
         self.path.push(node);
@@ -389,31 +382,36 @@ impl Strategy for Dpor {
             if node.choice.1 != n {
                 return Err(Divergence::other_choice(i + 1, task, n));
             }
+            if i + 1 == self.prefix {
+                self.sleep = node.sleep;
+                self.last = Some(task);
+            }
         } else {
             self.path.push(Node {
                 enabled: 0,
                 backtrack: 0,
                 done: 0,
-                sleep: 0,
+                sleep: self.sleep,
                 task,
                 op: Op::NONE,
                 nth: 0,
+                previous: 0,
+                mark: self.past.mark(),
                 choice: (self.guided_choice(task, n)?, n),
             });
         }
         if self.clocks.len() == i {
             // A choice is no event: its row only keeps rows and nodes in step.
-            let row = vec![0; self.width];
-            self.clocks.push(&row);
+            self.clocks.grow(i + 1);
         }
         self.depth += 1;
         Ok(self.path[i].choice.0)
     }
 
     fn end(&mut self, view: &View<'_>) {
-        self.fit(view.pending.len());
-        self.absorb(view.log);
         if !self.asleep {
+            self.fit(view.pending.len());
+            self.absorb(view.log);
             for t in members(view.ready) {
                 self.races(t, view.pending[t.index()]);
             }

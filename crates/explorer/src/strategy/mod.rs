@@ -10,6 +10,7 @@ pub mod bounded;
 pub mod dfs;
 mod divergence;
 pub mod dpor;
+mod past;
 pub mod pct;
 pub mod pos;
 pub mod random;
@@ -95,6 +96,14 @@ impl View<'_> {
 pub trait Strategy {
     /// Prepares the next execution; `false` when there is none.
     fn begin(&mut self) -> bool;
+
+    /// How many leading decisions of the next execution are those of the last one. They are repeated without asking:
+    /// neither [`decide`](Self::decide) nor [`choose`](Self::choose) is called for them. Called once after each
+    /// [`begin`](Self::begin); a strategy that does not remember executions, or a wrapper that must see all decisions,
+    /// leaves it at 0.
+    fn repeats(&mut self) -> usize {
+        0
+    }
 
     /// The task that takes the next step: a member of `view.enabled`.
     ///

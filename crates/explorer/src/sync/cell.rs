@@ -10,9 +10,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::kinds;
-use crate::op::{Object, ObjectClass, OpInfo};
-use crate::{access, change, create, is_visible, observe, publish, step, update};
+use crate::op::{Object, ObjectClass, OpInfo, kinds};
+use crate::{Effect, create, perform, perform_quietly};
 
 const LOAD: u8 = 0;
 const STORE: u8 = 1;
@@ -27,10 +26,10 @@ const EVERY: u16 = kinds([LOAD, STORE, RMW, WAIT]);
 static CLASS: ObjectClass = ObjectClass {
     name: "cell",
     ops: &[
-        OpInfo { name: "read", conflicts: WRITES, irreversible: 0, blocking: false },
-        OpInfo { name: "write", conflicts: EVERY, irreversible: 0, blocking: false },
-        OpInfo { name: "update", conflicts: EVERY, irreversible: 0, blocking: false },
-        OpInfo { name: "wait", conflicts: WRITES, irreversible: 0, blocking: true },
+        OpInfo::new("read").conflicts(WRITES),
+        OpInfo::new("write").conflicts(EVERY),
+        OpInfo::new("update").conflicts(EVERY),
+        OpInfo::new("wait").conflicts(WRITES).blocking(),
     ],
     enabled: |s, _, op| (s[0] as u32 & (u32::MAX >> 1) == op.arg >> 1) == (op.arg & 1 == 0),
 };
@@ -85,87 +84,89 @@ impl<T: Word> Cell<T> {
         Cell(create(&CLASS, name, [value.to_word(), 0, 0, 0]), PhantomData)
     }
 
+    /// A scheduled read; `effect` says what it orders.
     #[inline]
-    fn value(self) -> T {
-        T::from_word(update(self.0, |s| s[0]))
-    }
-
-    #[inline]
-    fn put(self, value: T) {
-        change(self.0, |s| s[0] = value.to_word());
+    #[track_caller]
+    fn read(self, effect: impl FnOnce(&mut Effect<'_>)) -> T {
+        let word = perform(CLASS.op(self.0, LOAD, 0), |fx| {
+            fx.access(false, false);
+            effect(fx);
+            fx.state()[0]
+        });
+        T::from_word(word.unwrap_or(0))
     }
 
     /// Plain read.
     #[inline]
     #[track_caller]
     pub fn get(self) -> T {
-        if is_visible(self.0) {
-            step(CLASS.op(self.0, LOAD, 0));
-        }
-        access(self.0, false, true);
-        self.value()
+        let word = perform_quietly(CLASS.op(self.0, LOAD, 0), |fx| {
+            fx.access(false, true);
+            fx.state()[0]
+        });
+        T::from_word(word.unwrap_or(0))
     }
 
     /// Plain write.
     #[inline]
     #[track_caller]
     pub fn set(self, value: T) {
-        if is_visible(self.0) {
-            step(CLASS.op(self.0, STORE, 0));
-        }
-        access(self.0, true, true);
-        self.put(value);
+        perform_quietly(CLASS.op(self.0, STORE, 0), |fx| {
+            fx.access(true, true);
+            fx.blind()[0] = value.to_word();
+        });
     }
 
     /// Marked read.
     #[inline]
     #[track_caller]
     pub fn read_once(self) -> T {
-        step(CLASS.op(self.0, LOAD, 0));
-        access(self.0, false, false);
-        self.value()
+        self.read(|_| {})
     }
 
     /// Marked write.
     #[inline]
     #[track_caller]
     pub fn write_once(self, value: T) {
-        step(CLASS.op(self.0, STORE, 0));
-        access(self.0, true, false);
-        self.put(value);
+        perform(CLASS.op(self.0, STORE, 0), |fx| {
+            fx.access(true, false);
+            fx.blind()[0] = value.to_word();
+        });
     }
 
     /// Atomic read.
     #[inline]
     #[track_caller]
     pub fn load(self) -> T {
-        step(CLASS.op(self.0, LOAD, 0));
-        access(self.0, false, false);
-        observe(self.0);
-        self.value()
+        self.read(|fx| {
+            fx.observe();
+        })
     }
 
     /// Atomic write.
     #[inline]
     #[track_caller]
     pub fn store(self, value: T) {
-        step(CLASS.op(self.0, STORE, 0));
-        access(self.0, true, false);
-        publish(self.0);
-        self.put(value);
+        perform(CLASS.op(self.0, STORE, 0), |fx| {
+            fx.access(true, false);
+            fx.publish();
+            fx.blind()[0] = value.to_word();
+        });
     }
 
-    /// Atomic read-modify-write; gives the old value.
+    /// Atomic read-modify-write; gives the old value. `f` must not call anything of this crate.
     #[inline]
     #[track_caller]
     pub fn fetch_update(self, f: impl FnOnce(T) -> T) -> T {
-        step(CLASS.op(self.0, RMW, 0));
-        access(self.0, true, false);
-        observe(self.0);
-        publish(self.0);
-        let old = self.value();
-        self.put(f(old));
-        old
+        let word = perform(CLASS.op(self.0, RMW, 0), |fx| {
+            fx.access(true, false);
+            fx.observe();
+            fx.publish();
+            let old = fx.state()[0];
+            fx.blind()[0] = f(T::from_word(old)).to_word();
+            old
+        });
+        T::from_word(word.unwrap_or(0))
     }
 
     /// Atomically replaces `old` by `new`; the value found, as `Ok` if it was `old`.
@@ -182,15 +183,17 @@ impl<T: Word> Cell<T> {
     /// Blocks until the cell holds `value` (compared by its low 31 bits), and has then seen what came before the write.
     #[track_caller]
     pub fn wait_until(self, value: T) {
-        step(CLASS.op(self.0, WAIT, (value.to_word() as u32) << 1));
-        observe(self.0);
+        perform(CLASS.op(self.0, WAIT, (value.to_word() as u32) << 1), |fx| {
+            fx.observe();
+        });
     }
 
     /// Blocks while the cell holds `value` (compared by its low 31 bits).
     #[track_caller]
     pub fn wait_while(self, value: T) {
-        step(CLASS.op(self.0, WAIT, (value.to_word() as u32) << 1 | 1));
-        observe(self.0);
+        perform(CLASS.op(self.0, WAIT, (value.to_word() as u32) << 1 | 1), |fx| {
+            fx.observe();
+        });
     }
 
     /// The object behind the handle.

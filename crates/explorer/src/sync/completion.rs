@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::kinds;
-use crate::op::{Object, ObjectClass, OpInfo};
-use crate::{create, observe, publish, step, update};
+use super::{Interrupted, interruptible};
+use crate::op::{Object, ObjectClass, OpInfo, State, kinds};
+use crate::{create, fault, perform};
 
 const WAIT: u8 = 0;
 const COMPLETE: u8 = 1;
@@ -20,20 +20,22 @@ const EVERY: u16 = kinds([WAIT, COMPLETE, ALL, REINIT, TEST, TRY]);
 static CLASS: ObjectClass = ObjectClass {
     name: "completion",
     ops: &[
-        OpInfo { name: "wait_for_completion", conflicts: EVERY, irreversible: 0, blocking: true },
-        OpInfo { name: "complete", conflicts: EVERY & !kinds([COMPLETE]), irreversible: 0, blocking: false },
-        OpInfo { name: "complete_all", conflicts: EVERY, irreversible: 0, blocking: false },
-        OpInfo { name: "reinit_completion", conflicts: EVERY, irreversible: 0, blocking: false },
-        OpInfo {
-            name: "completion_done",
-            conflicts: EVERY & !kinds([TEST]),
-            irreversible: 0,
-            blocking: false,
-        },
-        OpInfo { name: "try_wait_for_completion", conflicts: EVERY, irreversible: 0, blocking: false },
+        OpInfo::new("wait_for_completion").conflicts(EVERY).blocking(),
+        OpInfo::new("complete").conflicts(EVERY & !kinds([COMPLETE])),
+        OpInfo::new("complete_all").conflicts(EVERY),
+        OpInfo::new("reinit_completion").conflicts(EVERY),
+        OpInfo::new("completion_done").conflicts(EVERY & !kinds([TEST])),
+        OpInfo::new("try_wait_for_completion").conflicts(EVERY),
     ],
     enabled: |s, _, _| s[0] > 0,
 };
+
+/// Takes one event, unless all have happened.
+fn take(s: &mut State) {
+    if s[0] != u64::MAX {
+        s[0] -= 1;
+    }
+}
 
 /// A completion.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,60 +50,75 @@ impl Completion {
     /// Waits until an event has happened and takes it.
     #[track_caller]
     pub fn wait(self) {
-        step(CLASS.op(self.0, WAIT, 0));
-        update(self.0, |s| {
-            if s[0] != u64::MAX {
-                s[0] = s[0].saturating_sub(1);
-            }
+        perform(CLASS.op(self.0, WAIT, 0), |fx| {
+            take(fx.state());
+            fx.observe();
         });
-        observe(self.0);
+    }
+
+    /// As [`wait`](Self::wait), unless a signal arrives first, see [`crate::fault`].
+    ///
+    /// # Errors
+    /// [`Interrupted`]: no event was taken.
+    #[track_caller]
+    pub fn wait_interruptible(self) -> Result<(), Interrupted> {
+        interruptible(|| self.wait())
+    }
+
+    /// As [`wait`](Self::wait), unless a timeout passes first, which is a fault as a signal is. Says whether an event was
+    /// taken.
+    #[track_caller]
+    pub fn wait_timeout(self) -> bool {
+        if fault("timeout") {
+            return false;
+        }
+        self.wait();
+        true
     }
 
     /// Takes an event if one has happened; says whether it did.
     #[track_caller]
     pub fn try_wait(self) -> bool {
-        step(CLASS.op(self.0, TRY, 0));
-        let got = update(self.0, |s| {
-            let some = s[0] > 0;
-            if s[0] != u64::MAX {
-                s[0] = s[0].saturating_sub(1);
+        let got = perform(CLASS.op(self.0, TRY, 0), |fx| {
+            let some = fx.state()[0] > 0;
+            if some {
+                take(fx.state());
+                fx.observe();
             }
             some
         });
-        if got {
-            observe(self.0);
-        }
-        got
+        got.unwrap_or(true)
     }
 
     /// One event has happened.
     #[track_caller]
     pub fn complete(self) {
-        step(CLASS.op(self.0, COMPLETE, 0));
-        publish(self.0);
-        update(self.0, |s| s[0] = s[0].saturating_add(1));
+        perform(CLASS.op(self.0, COMPLETE, 0), |fx| {
+            fx.publish();
+            let count = &mut fx.state()[0];
+            *count = count.saturating_add(1);
+        });
     }
 
     /// All events that anybody may ever wait for have happened.
     #[track_caller]
     pub fn complete_all(self) {
-        step(CLASS.op(self.0, ALL, 0));
-        publish(self.0);
-        update(self.0, |s| s[0] = u64::MAX);
+        perform(CLASS.op(self.0, ALL, 0), |fx| {
+            fx.publish();
+            fx.state()[0] = u64::MAX;
+        });
     }
 
     /// Forgets the events that have happened.
     #[track_caller]
     pub fn reinit(self) {
-        step(CLASS.op(self.0, REINIT, 0));
-        update(self.0, |s| s[0] = 0);
+        perform(CLASS.op(self.0, REINIT, 0), |fx| fx.state()[0] = 0);
     }
 
     /// Has an event happened that nobody has taken?
     #[track_caller]
     pub fn done(self) -> bool {
-        step(CLASS.op(self.0, TEST, 0));
-        update(self.0, |s| s[0] > 0)
+        perform(CLASS.op(self.0, TEST, 0), |fx| fx.state()[0] > 0).unwrap_or(true)
     }
 
     /// The object behind the handle.

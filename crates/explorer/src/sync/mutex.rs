@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::kinds;
+use super::{Interrupted, interruptible};
 use crate::engine::Mode;
-use crate::op::{Object, ObjectClass, OpInfo};
-use crate::{acquired, create, is_visible, promote, released, step, update};
+use crate::op::{Object, ObjectClass, OpInfo, kinds};
+use crate::{create, perform, release};
 
 const LOCK: u8 = 0;
 const TRYLOCK: u8 = 1;
@@ -16,24 +16,12 @@ const UNLOCK: u8 = 2;
 static CLASS: ObjectClass = ObjectClass {
     name: "mutex",
     ops: &[
-        OpInfo {
-            name: "lock",
-            conflicts: kinds([LOCK, TRYLOCK, UNLOCK]),
-            irreversible: kinds([UNLOCK]),
-            blocking: true,
-        },
-        OpInfo {
-            name: "trylock",
-            conflicts: kinds([LOCK, TRYLOCK, UNLOCK]),
-            irreversible: 0,
-            blocking: false,
-        },
-        OpInfo {
-            name: "unlock",
-            conflicts: kinds([LOCK, TRYLOCK, UNLOCK]),
-            irreversible: kinds([LOCK, UNLOCK]),
-            blocking: false,
-        },
+        OpInfo::new("lock")
+            .conflicts(kinds([LOCK, TRYLOCK, UNLOCK]))
+            .irreversible(kinds([UNLOCK]))
+            .blocking(),
+        OpInfo::new("trylock").conflicts(kinds([LOCK, TRYLOCK, UNLOCK])),
+        OpInfo::new("unlock").conflicts(kinds([LOCK, TRYLOCK, UNLOCK])).irreversible(kinds([LOCK, UNLOCK])),
     ],
     enabled: |state, _, _| state[0] == 0,
 };
@@ -52,36 +40,41 @@ impl Mutex {
     #[inline]
     #[track_caller]
     pub fn lock(self) {
-        step(CLASS.op(self.0, LOCK, 0));
-        update(self.0, |s| s[0] = 1);
-        acquired(self.0, Mode::Exclusive);
+        perform(CLASS.op(self.0, LOCK, 0), |fx| {
+            fx.state()[0] = 1;
+            fx.acquired(Mode::Exclusive);
+        });
+    }
+
+    /// As [`lock`](Self::lock), unless a signal arrives first, see [`crate::fault`].
+    ///
+    /// # Errors
+    /// [`Interrupted`]: the mutex is not held.
+    #[track_caller]
+    pub fn lock_interruptible(self) -> Result<(), Interrupted> {
+        interruptible(|| self.lock())
     }
 
     /// Takes the mutex if it is free; says whether it did.
     #[inline]
     #[track_caller]
     pub fn trylock(self) -> bool {
-        promote(self.0);
-        step(CLASS.op(self.0, TRYLOCK, 0));
-        let got = update(self.0, |s| std::mem::replace(&mut s[0], 1) == 0);
-        if got {
-            acquired(self.0, Mode::Exclusive);
-        }
-        got
+        let got = perform(CLASS.op(self.0, TRYLOCK, 0), |fx| {
+            fx.promote();
+            let got = std::mem::replace(&mut fx.state()[0], 1) == 0;
+            if got {
+                fx.acquired(Mode::Exclusive);
+            }
+            got
+        });
+        got.unwrap_or(true)
     }
 
     /// Releases the mutex. Says whether the current task held it; if not, nothing changes.
     #[inline]
     #[track_caller]
     pub fn unlock(self) -> bool {
-        if !crate::holds(self.0, None) {
-            return crate::aborting();
-        }
-        if is_visible(self.0) {
-            step(CLASS.op(self.0, UNLOCK, 0));
-        }
-        update(self.0, |s| s[0] = 0);
-        released(self.0, Mode::Exclusive, "unlock")
+        release(CLASS.op(self.0, UNLOCK, 0), Mode::Exclusive, |s| s[0] = 0)
     }
 
     /// The object behind the handle.

@@ -31,8 +31,8 @@ pub(crate) fn s1(k: usize) -> impl Fn() + Clone + Send + Sync + 'static {
 static PLAIN_RW: ObjectClass = ObjectClass {
     name: "read-write lock",
     ops: &[
-        OpInfo { name: "read-lock", conflicts: 0b10, irreversible: 0, blocking: true },
-        OpInfo { name: "write-lock", conflicts: 0b11, irreversible: 0, blocking: true },
+        OpInfo { name: "read-lock", conflicts: 0b10, irreversible: 0, behind: 0, blocking: true },
+        OpInfo { name: "write-lock", conflicts: 0b11, irreversible: 0, behind: 0, blocking: true },
     ],
     enabled: |s, _, op| s[0] == 0 && (op.kind == 0 || s[1] == 0),
 };

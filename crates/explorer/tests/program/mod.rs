@@ -4,8 +4,11 @@
 use std::fmt;
 use std::rc::Rc;
 
-use explorer::sync::{Cell, Completion, Mutex, RwSem};
-use explorer::{JoinHandle, choose, report, spawn};
+use explorer::sync::{
+    Cell, Channel, Completion, CondVar, Mutex, Next, RwSem, Semaphore, WaitQueue, WwClass, WwContext,
+    WwError, WwMutex, WwPolicy,
+};
+use explorer::{JoinHandle, choose, fault_budget, report, spawn};
 
 /// One statement. Numbers name objects.
 #[derive(Clone, Debug)]
@@ -31,7 +34,31 @@ pub(crate) enum Stmt {
     Choose(u32, Vec<Stmt>),
     IfSeen(Vec<Stmt>),
     Spawn(Vec<Stmt>),
+    LockInterruptible(usize, Vec<Stmt>),
+    ReadKillable(usize, Vec<Stmt>),
+    WriteKillable(usize, Vec<Stmt>),
+    Down(usize, Vec<Stmt>),
+    DownInterruptible(usize),
+    TryDown(usize),
+    Up(usize),
+    /// Locks of a class, in this order, under one context; backs off once.
+    Ww(usize, Vec<usize>, Vec<Stmt>),
+    WwTry(usize, usize),
+    WwPlain(usize, usize),
+    Sleep(usize),
+    SleepUnless(usize),
+    WakeOne(usize),
+    WakeAll(usize),
+    CondWait(usize),
+    Send(usize, u8),
+    TrySend(usize, u8),
+    Recv(usize),
+    TryRecv(usize),
+    Close(usize),
 }
+
+/// Groups of primitives.
+const GROUPS: u64 = 12;
 
 /// A program: the bodies of its tasks.
 #[derive(Clone, Debug)]
@@ -67,11 +94,11 @@ impl Rng {
     fn stmt(&mut self, depth: u32, mask: u64) -> Stmt {
         loop {
             let o = self.object();
-            let group = self.below(6);
+            let group = self.below(GROUPS);
             if mask >> group & 1 == 0 {
                 continue;
             }
-            if depth == 0 && group < 2 {
+            if depth == 0 && matches!(group, 0 | 1 | 7 | 8 | 11) {
                 return if self.below(2) == 0 { Stmt::Add(o) } else { Stmt::Load(o) };
             }
             let value = self.below(2) as u8;
@@ -96,6 +123,35 @@ impl Rng {
                 (4, 5) => Stmt::CompleteAll(o),
                 (4, 6) => Stmt::Reinit(o),
                 (4, _) => Stmt::Complete(o),
+                (6, 0..=2) => Stmt::Down(o, vec![self.stmt(depth.saturating_sub(1), mask)]),
+                (6, 3) => Stmt::DownInterruptible(o),
+                (6, 4 | 5) => Stmt::TryDown(o),
+                (6, _) => Stmt::Up(o),
+                (7 | 8, 0..=5) => {
+                    let order = if kind < 4 { vec![o, 1 - o] } else { vec![o] };
+                    Stmt::Ww(group as usize - 7, order, inner(self))
+                }
+                (7 | 8, 6) => Stmt::WwTry(group as usize - 7, o),
+                (7 | 8, _) => Stmt::WwPlain(group as usize - 7, o),
+                (9, 0 | 1) => Stmt::Sleep(o),
+                (9, 2) => Stmt::SleepUnless(o),
+                (9, 3) => Stmt::CondWait(o),
+                (9, 4 | 5) => Stmt::WakeOne(o),
+                (9, _) => Stmt::WakeAll(o),
+                (10, 0 | 1) => Stmt::Send(o, value),
+                (10, 2) => Stmt::TrySend(o, value),
+                (10, 3 | 4) => Stmt::Recv(o),
+                (10, 5 | 6) => Stmt::TryRecv(o),
+                (10, _) => Stmt::Close(o),
+                (11, 0 | 1) => Stmt::Read(o + 2, inner(self)),
+                (11, 2 | 3) => Stmt::Write(o + 2, inner(self)),
+                (11, 4) => Stmt::TryRead(o + 2, inner(self)),
+                (11, 5) => Stmt::TryWrite(o + 2, inner(self)),
+                (11, 6) => Stmt::WriteKillable(o + 2, inner(self)),
+                (11, _) => Stmt::WriteThenDowngrade(o + 2, inner(self)),
+                (_, 3) if depth > 0 => Stmt::LockInterruptible(o, inner(self)),
+                (_, 4) if depth > 0 => Stmt::ReadKillable(o, inner(self)),
+                (_, 5) if depth > 0 => Stmt::WriteKillable(o, inner(self)),
                 (_, 0 | 1) if depth > 0 => Stmt::Choose(2, inner(self)),
                 (_, 2) if depth > 0 => Stmt::Spawn(inner(self)),
                 _ if depth > 0 => Stmt::IfSeen(inner(self)),
@@ -108,34 +164,49 @@ impl Rng {
 #[derive(Clone, Copy)]
 struct World {
     mutexes: [Mutex; OBJECTS],
-    rwsems: [RwSem; OBJECTS],
+    /// Two where any waiter may be next, two with hand-off.
+    rwsems: [RwSem; 2 * OBJECTS],
     cells: [Cell<u8>; OBJECTS],
     plains: [Cell<u8>; OBJECTS],
     completions: [Completion; OBJECTS],
+    semaphores: [Semaphore; OBJECTS],
+    /// One class each: wait-die and wait-wound.
+    classes: [WwClass; 2],
+    ww: [[WwMutex; OBJECTS]; 2],
+    queues: [WaitQueue; OBJECTS],
+    conditions: [CondVar; OBJECTS],
+    channels: [Channel<u8>; OBJECTS],
 }
 
 impl Program {
     /// The program of a seed.
     pub(crate) fn random(seed: u64) -> Program {
         let mut r = Rng(seed);
-        let mask = loop {
-            let mask = r.below(64);
-            if mask & 0b01_1111 != 0 {
-                break mask;
-            }
-        };
+        // Up to three groups, and often the one of choices and children, which needs company.
+        let mask = (0..3).fold(0, |mask, _| mask | 1 << r.below(GROUPS)) | r.below(2) << 5;
+        let mask = if mask == 1 << 5 { mask | 1 << 2 } else { mask };
         let tasks = 2 + r.below(3).min(r.below(3));
         Program { tasks: Rc::new((0..tasks).map(|_| r.block(3, 2, mask)).collect()) }
     }
 
     /// The model.
     pub(crate) fn run(&self) {
+        fault_budget(u32::MAX);
+        let classes = [WwPolicy::WaitDie, WwPolicy::WaitWound].map(|p| WwClass::new("class", p));
         let w = World {
             mutexes: std::array::from_fn(|_| Mutex::new("m")),
-            rwsems: std::array::from_fn(|_| RwSem::new("s")),
+            rwsems: std::array::from_fn(|i| {
+                RwSem::with_next("s", if i < OBJECTS { Next::Any } else { Next::First })
+            }),
             cells: std::array::from_fn(|_| Cell::new("c", 0)),
             plains: std::array::from_fn(|_| Cell::new("p", 0)),
             completions: std::array::from_fn(|_| Completion::new("d")),
+            semaphores: std::array::from_fn(|i| Semaphore::new("n", i as u32)),
+            classes,
+            ww: classes.map(|c| std::array::from_fn(|_| WwMutex::new("w", c))),
+            queues: std::array::from_fn(|_| WaitQueue::new("q")),
+            conditions: std::array::from_fn(|_| CondVar::new("v")),
+            channels: [Channel::bounded("b", 1), Channel::unbounded("u")],
         };
         let handles: Vec<_> = (0..self.tasks.len())
             .map(|i| {
@@ -150,6 +221,28 @@ impl Program {
         let values: Vec<u8> = w.cells.iter().chain(&w.plains).map(|c| c.load()).collect();
         report(format!("final {values:?}"), "");
     }
+}
+
+/// Takes all locks; backs off from the first error and gives up at the second.
+fn ww(locks: &[WwMutex], ctx: WwContext) -> Result<(), u32> {
+    for (i, l) in locks.iter().enumerate() {
+        match l.lock(ctx) {
+            Ok(()) | Err(WwError::Already) => {}
+            Err(WwError::Interrupted) => return Err(15),
+            Err(WwError::Deadlock) => {
+                locks[..i].iter().for_each(|l| {
+                    l.unlock();
+                });
+                l.lock_slow(ctx);
+                for other in &locks[..i] {
+                    if other.lock(ctx).is_err() {
+                        return Err(16);
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Runs statements; what they saw is folded into a number.
@@ -242,6 +335,87 @@ fn run(w: &World, block: &[Stmt]) -> u32 {
                 w.completions[*o].reinit();
                 0
             }
+            Stmt::LockInterruptible(o, b) => match w.mutexes[*o].lock_interruptible() {
+                Ok(()) => {
+                    let s = run(w, b);
+                    w.mutexes[*o].unlock();
+                    s
+                }
+                Err(_) => 10,
+            },
+            Stmt::ReadKillable(o, b) => match w.rwsems[*o].down_read_killable() {
+                Ok(()) => {
+                    let s = run(w, b);
+                    w.rwsems[*o].up_read();
+                    s
+                }
+                Err(_) => 11,
+            },
+            Stmt::WriteKillable(o, b) => match w.rwsems[*o].down_write_killable() {
+                Ok(()) => {
+                    let s = run(w, b);
+                    w.rwsems[*o].up_write();
+                    s
+                }
+                Err(_) => 12,
+            },
+            Stmt::Down(o, b) => {
+                w.semaphores[*o].down();
+                let s = run(w, b);
+                w.semaphores[*o].up();
+                s
+            }
+            Stmt::DownInterruptible(o) => u32::from(w.semaphores[*o].down_interruptible().is_ok()),
+            Stmt::TryDown(o) => u32::from(w.semaphores[*o].down_trylock()),
+            Stmt::Up(o) => {
+                w.semaphores[*o].up();
+                0
+            }
+            Stmt::Ww(class, order, b) => {
+                let ctx = w.classes[*class].acquire_init("ctx");
+                let locks: Vec<WwMutex> = order.iter().map(|o| w.ww[*class][*o]).collect();
+                let s = match ww(&locks, ctx) {
+                    Ok(()) => run(w, b),
+                    Err(s) => s,
+                };
+                locks.iter().for_each(|l| {
+                    l.unlock();
+                });
+                ctx.acquire_fini();
+                s
+            }
+            Stmt::WwTry(class, o) => {
+                let got = w.ww[*class][*o].trylock(None);
+                w.ww[*class][*o].unlock();
+                u32::from(got)
+            }
+            Stmt::WwPlain(class, o) => {
+                w.ww[*class][*o].lock_without_context();
+                w.ww[*class][*o].unlock();
+                0
+            }
+            Stmt::Sleep(o) => {
+                w.queues[*o].prepare();
+                w.queues[*o].sleep();
+                0
+            }
+            Stmt::SleepUnless(o) => {
+                w.queues[*o].wait_event(|| w.cells[*o].load() == 0);
+                0
+            }
+            Stmt::WakeOne(o) => u32::from(w.queues[*o].wake_one() | w.conditions[*o].notify_one()),
+            Stmt::WakeAll(o) => w.queues[*o].wake_all() + w.conditions[*o].notify_all(),
+            Stmt::CondWait(o) => {
+                w.mutexes[*o].lock();
+                w.conditions[*o].wait(w.mutexes[*o]);
+                w.mutexes[*o].unlock();
+                0
+            }
+            Stmt::Send(o, v) => u32::from(w.channels[*o].send(*v).is_ok()),
+            Stmt::TrySend(o, v) => u32::from(w.channels[*o].try_send(*v).is_ok()),
+            Stmt::Recv(o) => w.channels[*o].recv().map_or(13, u32::from),
+            Stmt::TryRecv(o) => w.channels[*o].try_recv().map_or_else(|e| 14 + e as u32, u32::from),
+            Stmt::Close(o) => u32::from(w.channels[*o].close()),
             Stmt::Choose(n, b) => match choose(*n) {
                 0 => run(w, b),
                 v => v,

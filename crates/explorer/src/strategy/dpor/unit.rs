@@ -12,7 +12,7 @@
 //! on when a piece is explored, nor on how often.
 
 use super::super::{Divergence, View};
-use super::{Dpor, Node};
+use super::{Dpor, Mark, Node};
 use crate::op::{TaskId, TaskSet};
 use crate::schedule::Decision;
 
@@ -80,6 +80,8 @@ impl Dpor {
             task: t,
             op,
             nth: 0,
+            previous: 0,
+            mark: Mark::default(),
             choice: (0, 0),
         };
         if node.sleep & t.bit() != 0 {
