@@ -94,6 +94,7 @@ fn an_interrupted_exploration_goes_on_from_its_written_form() {
             };
             exploration.run(&config, workers(2), &stop, counted).unwrap();
             interruptions += 1;
+            assert!(interruptions < 200, "it does not come to an end");
             let text = exploration.to_string();
             let read = Exploration::parse(&text).unwrap();
             assert_eq!(read, exploration);
