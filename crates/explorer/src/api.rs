@@ -171,7 +171,30 @@ pub fn update<R>(object: Object, f: impl FnOnce(&mut State) -> R) -> R {
     if engine().quiet() {
         wait();
     }
-    with(|e| f(&mut e.slots[object.index()].state))
+    with(|e| {
+        let state = &mut e.slots[object.index()].state;
+        e.histories.state(e.current, object, state);
+        f(state)
+    })
+}
+
+/// Changes the state of an object so that the current task learns nothing of what it was. No scheduling point.
+///
+/// Like [`update`], but a search by state hash need not tell apart what stood there before.
+#[inline]
+pub fn change(object: Object, f: impl FnOnce(&mut State)) {
+    if engine().quiet() {
+        wait();
+    }
+    with(|e| f(&mut e.slots[object.index()].state));
+}
+
+/// Adds a value to what the current task has observed. For values that it took from memory that is no object's
+/// [`State`] and that other tasks write: a search by state hash ([`crate::strategy::state_hash`]) sees nothing else
+/// of them.
+#[inline]
+pub fn observed(value: u64) {
+    with(|e| e.histories.value(e.current, value));
 }
 
 /// The current task now holds `object`: lock order of clocks, traces and deadlock reports.
@@ -216,7 +239,12 @@ pub fn holders(object: Object) -> Vec<(TaskId, Mode)> {
     with(|e| {
         let held =
             |t: usize| e.tasks[t].held.iter().filter(|h| h.0 == object).map(move |h| (TaskId(t as u8), h.1));
-        (0..e.tasks.len()).flat_map(held).collect()
+        let list: Vec<_> = (0..e.tasks.len()).flat_map(held).collect();
+        for (t, mode) in &list {
+            e.histories.value(e.current, u64::from(t.0) << 1 | u64::from(*mode == Mode::Exclusive));
+        }
+        e.histories.value(e.current, list.len() as u64);
+        list
     })
 }
 

@@ -20,7 +20,7 @@ impl Engine {
         self.birth(root, Cow::Borrowed("main"));
     }
 
-    fn new_task(&mut self) -> TaskId {
+    pub(crate) fn new_task(&mut self) -> TaskId {
         let id = TaskId(self.tasks.len() as u8);
         self.tasks.push(Task {
             name: Cow::Borrowed(""),
@@ -77,6 +77,7 @@ impl Engine {
         if self.live {
             self.races.spawned(parent, child);
         }
+        self.histories.spawned(parent, child);
         self.log.push(SyncEvent::Spawned(parent, child));
         Some(child)
     }

@@ -39,13 +39,22 @@ impl Effect<'_> {
     /// The object's state.
     #[inline]
     pub fn state(&mut self) -> &mut State {
+        self.state_of(self.object)
+    }
+
+    /// The object's state, to be changed without looking at it: a search by state hash need not tell apart what stood
+    /// there before.
+    #[inline]
+    pub fn blind(&mut self) -> &mut State {
         &mut self.engine.slots[self.object.index()].state
     }
 
     /// The state of another object, e.g. of the lock that a condition variable gives up.
     #[inline]
     pub fn state_of(&mut self, object: Object) -> &mut State {
-        &mut self.engine.slots[object.index()].state
+        let state = &mut self.engine.slots[object.index()].state;
+        self.engine.histories.state(self.engine.current, object, state);
+        state
     }
 
     /// The current task.
@@ -94,18 +103,31 @@ impl Effect<'_> {
     /// Operations of `kind` that others have pending on the object, with their tasks.
     pub fn pending(&self, kind: u8) -> impl Iterator<Item = (TaskId, Op)> + '_ {
         let of = |t: TaskId| (t, self.engine.pending[t.index()]);
-        members(self.engine.ready).map(of).filter(move |(_, op)| op.object == self.object && op.kind == kind)
+        let of_kind = move |(_, op): &(TaskId, Op)| op.object == self.object && op.kind == kind;
+        if self.engine.histories.on {
+            let list = members(self.engine.ready).map(of).filter(of_kind);
+            list.for_each(|(t, op)| self.engine.histories.look(u64::from(t.0) << 32 | u64::from(op.arg)));
+            self.engine.histories.look(u64::MAX);
+        }
+        members(self.engine.ready).map(of).filter(of_kind)
     }
 
     /// The operation that `task` has pending, if there is one.
     pub fn pending_of(&self, task: TaskId) -> Option<Op> {
-        (self.engine.ready & task.bit() != 0).then(|| self.engine.pending[task.index()])
+        let op = (self.engine.ready & task.bit() != 0).then(|| self.engine.pending[task.index()]);
+        self.engine
+            .histories
+            .look(op.map_or(u64::MAX, |op| u64::from(op.object.0) << 8 | u64::from(op.kind)));
+        self.engine.histories.look(op.map_or(u64::MAX, |op| u64::from(op.arg)));
+        op
     }
 
     /// The first task that holds `object`, if anybody does.
     pub fn holder_of(&self, object: Object) -> Option<TaskId> {
         let holds = |t: &TaskId| self.engine.tasks[t.index()].held.iter().any(|h| h.0 == object);
-        members(self.engine.owners).find(holds)
+        let holder = members(self.engine.owners).find(holds);
+        self.engine.histories.look(holder.map_or(u64::MAX, |t| u64::from(t.0)));
+        holder
     }
 
     /// Reports something wrong, see [`crate::report`].
@@ -164,7 +186,10 @@ fn finish<R>(
         Pass::Now => {}
         Pass::Never => return None,
     }
-    Some(effect(&mut Effect { engine: &mut engine(), object: op.object, at }))
+    let mut e = engine();
+    let result = effect(&mut Effect { engine: &mut e, object: op.object, at });
+    e.settle();
+    Some(result)
 }
 
 /// As [`perform`], but a scheduling point only if the object was promoted.
@@ -181,7 +206,9 @@ pub fn perform_quietly<R>(op: Op, effect: impl FnOnce(&mut Effect<'_>) -> R) -> 
     } else if e.quiet() {
         Pass::Suspend(e.tasks[e.current.index()].yielder)
     } else {
-        return Some(effect(&mut Effect { engine: &mut e, object: op.object, at }));
+        let result = effect(&mut Effect { engine: &mut e, object: op.object, at });
+        e.settle();
+        return Some(result);
     };
     drop(e);
     finish(pass, op, at, effect)
@@ -221,6 +248,14 @@ pub fn release(op: Op, mode: Mode, effect: impl FnOnce(&mut State)) -> bool {
 }
 
 impl Engine {
+    /// What an effect has looked at is part of what its task has observed.
+    #[inline]
+    fn settle(&mut self) {
+        if self.histories.on {
+            self.histories.settle(self.current);
+        }
+    }
+
     #[inline]
     fn give_up(&mut self, op: Op, mode: Mode, effect: impl FnOnce(&mut State)) {
         let slot = &mut self.slots[op.object.index()];

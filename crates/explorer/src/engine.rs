@@ -14,6 +14,7 @@ use corosensei::Yielder;
 
 use crate::deadlock::Cycle;
 use crate::finding::{FindingKind, RawFinding};
+use crate::fingerprint::Histories;
 use crate::op::{Object, ObjectClass, Op, State, TaskId, TaskSet, members};
 use crate::race::Races;
 use crate::schedule::Decision;
@@ -142,6 +143,8 @@ pub(crate) struct Engine {
     /// Objects that exist in this execution, in the order of creation.
     pub(crate) alive: Vec<u32>,
     pub(crate) races: Races,
+    /// What each task has observed, as a hash; kept only for strategies that ask for it.
+    pub(crate) histories: Histories,
     pub(crate) log: Vec<SyncEvent>,
     /// The decisions of this execution; while `cursor` is below its length, those that are to be repeated.
     pub(crate) schedule: Vec<Decision>,
@@ -234,6 +237,7 @@ impl Engine {
             slots: Vec::new(),
             alive: Vec::new(),
             races: Races::new(),
+            histories: Histories::new(),
             log: Vec::new(),
             schedule: Vec::new(),
             ops: Vec::new(),
@@ -263,6 +267,7 @@ impl Engine {
         self.cursor = 0;
         self.live = repeats == 0;
         self.races.rewind(repeats);
+        self.histories.reset();
         self.findings.retain(|f| f.kind == FindingKind::DataRace && f.decisions <= repeats && repeats > 0);
         for t in &mut self.tasks {
             t.status = Status::Absent;
@@ -378,6 +383,7 @@ impl Engine {
         self.quiet = 0;
         self.decided(Decision::Task(t), self.pending[t.index()]);
         self.log.clear();
+        self.histories.step(t, self.pending[t.index()]);
         if self.recorder.is_some() {
             self.record_step(t, self.pending[t.index()]);
         }
@@ -467,9 +473,11 @@ impl Engine {
 
     pub(crate) fn take_choice(&mut self, t: TaskId, value: u32) {
         let task = &mut self.tasks[t.index()];
+        let n = if let Status::Choosing(n) = task.status { n } else { 0 };
         task.status = Status::Live;
         task.choice = value;
-        self.decided(Decision::Choice(value), self.pending[t.index()]);
+        self.histories.value(t, u64::from(value));
+        self.decided(Decision::Choice(value), Op { arg: n, ..Op::NONE });
         self.record(t, None, |_| EventKind::Note(format!("choose {value}")));
     }
 

@@ -7,11 +7,12 @@ use std::rc::Rc;
 
 use crate::engine::{Engine, Limits, Status, install, with};
 use crate::finding::Finding;
+use crate::minimise::minimise_shared;
 use crate::op::{TaskId, TaskSet, members};
 use crate::schedule::{Decision, Schedule, model_hash};
 use crate::strategy::dpor::Dpor;
 use crate::strategy::replay::Replay;
-use crate::strategy::{Divergence, Strategy, View};
+use crate::strategy::{Divergence, Strategy, View, World};
 use crate::task::{Lease, Running, attach, install_panic_hook};
 use crate::trace::{Recorder, Trace};
 
@@ -31,6 +32,9 @@ pub struct Config {
     pub fault_budget: u32,
     /// End at the first finding, instead of collecting distinct ones.
     pub stop_at_first: bool,
+    /// Executions that each finding may cost at the end, to make its schedule simpler (see [`crate::minimise()`]);
+    /// 0 leaves the schedules as the search found them.
+    pub minimise: u64,
     /// Report data races as findings. Without it they still become scheduling points.
     pub report_data_races: bool,
 }
@@ -46,6 +50,7 @@ impl Config {
             max_quiet: 1_000_000,
             fault_budget: 0,
             stop_at_first: false,
+            minimise: 0,
             report_data_races: false,
         }
     }
@@ -128,7 +133,7 @@ pub struct Progress {
 
 /// How an execution ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum End {
+pub(crate) enum End {
     Finished,
     Deadlock,
     Panicked,
@@ -157,13 +162,12 @@ pub fn explore_with<S: Strategy>(
     model: impl Fn() + 'static,
     mut observe: impl FnMut(&Progress) -> bool,
 ) -> Result<Outcome, ExploreError> {
-    install_panic_hook();
     let model: Rc<dyn Fn()> = Rc::new(model);
-    install(config.limits());
-    let _lease = Lease::new();
+    let lease = prepare(config);
+    with(|e| e.histories.on = strategy.observes());
     let mut stats = Stats { rounds: 1, ..Stats::default() };
     let mut findings: BTreeMap<String, Finding> = BTreeMap::new();
-    let mut exhausted = true;
+    let mut exhausted = !strategy.samples();
     while strategy.begin() {
         if stats.executions + stats.sleep_blocked >= config.max_executions {
             exhausted = false;
@@ -193,7 +197,21 @@ pub fn explore_with<S: Strategy>(
             break;
         }
     }
-    Ok(Outcome { stats, exhausted, findings: findings.into_values().collect() })
+    let mut findings: Vec<Finding> = findings.into_values().collect();
+    drop(lease);
+    if config.minimise > 0 {
+        for f in &mut findings {
+            *f = minimise_shared(config, f, config.minimise, &model)?.finding;
+        }
+    }
+    Ok(Outcome { stats, exhausted, findings })
+}
+
+/// Gives this thread an engine for a new exploration, for as long as the lease is kept.
+pub(crate) fn prepare(config: &Config) -> Lease {
+    install_panic_hook();
+    install(config.limits());
+    Lease::new()
 }
 
 /// Makes scheduling points of what the last execution asked for; `true` if there is something new.
@@ -216,6 +234,8 @@ pub struct Replayed {
     pub divergence: Option<Divergence>,
     /// The execution's own schedule.
     pub schedule: Schedule,
+    /// Switches away from a task that could have gone on.
+    pub preemptions: usize,
 }
 
 /// Replays one schedule and records its trace. Strict, unless `tolerant`: then impossible decisions are skipped, a
@@ -230,21 +250,43 @@ pub fn replay(
     tolerant: bool,
     model: impl Fn() + 'static,
 ) -> Result<Replayed, ExploreError> {
+    let model: Rc<dyn Fn()> = Rc::new(model);
+    let run = rerun(config, schedule, tolerant, true, &model)?;
+    let Rerun { trace, findings, divergence, schedule, preempted } = run;
+    Ok(Replayed { trace, findings, divergence, schedule, preemptions: preempted.len() })
+}
+
+/// What one execution under a schedule showed.
+pub(crate) struct Rerun {
+    /// Empty unless it was asked for.
+    pub(crate) trace: Trace,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) divergence: Option<Divergence>,
+    pub(crate) schedule: Schedule,
+    /// The steps, counted from 1, that were taken by preempting another task.
+    pub(crate) preempted: Vec<u64>,
+}
+
+/// Runs one schedule, with a record if one is asked for.
+pub(crate) fn rerun(
+    config: &Config,
+    schedule: &Schedule,
+    tolerant: bool,
+    record: bool,
+    model: &Rc<dyn Fn()>,
+) -> Result<Rerun, ExploreError> {
     let hash = model_hash(&config.name);
     if schedule.model != hash && !tolerant {
         return Err(ExploreError::OtherModel(schedule.model, hash));
     }
-    install_panic_hook();
-    let model: Rc<dyn Fn()> = Rc::new(model);
-    install(config.limits());
-    let _lease = Lease::new();
+    let _lease = prepare(config);
     with(|e| {
         e.preset.clone_from(&schedule.visible);
-        e.recorder = Some(Recorder::default());
+        e.recorder = record.then(Recorder::default);
     });
     let mut strategy = Replay::new(schedule.decisions.clone(), tolerant);
     strategy.begin();
-    execute(&mut strategy, &model).map_err(ExploreError::Diverged)?;
+    execute(&mut strategy, model).map_err(ExploreError::Diverged)?;
     let divergence = strategy.divergence().cloned();
     let divergence = divergence.or_else(|| with(|e| other_objects(e, schedule, &config.name)));
     if let (Some(d), false) = (&divergence, tolerant) {
@@ -258,10 +300,15 @@ pub fn replay(
         collect(e, config, &mut findings);
         let mut findings: Vec<Finding> = findings.into_values().collect();
         findings.sort_by_key(|f| f.step);
-        let recorder = e.recorder.take().expect("set above");
         let tasks = e.births.iter().map(|t| e.tasks[t.index()].name.to_string()).collect();
-        let trace = Trace { tasks, events: recorder.events };
-        Ok(Replayed { trace, findings, divergence, schedule: schedule_of(e, config) })
+        let events = e.recorder.take().map_or(Vec::new(), |r| r.events);
+        Ok(Rerun {
+            trace: Trace { tasks, events },
+            findings,
+            divergence,
+            schedule: schedule_of(e, config),
+            preempted: strategy.into_preempted(),
+        })
     })
 }
 
@@ -305,7 +352,7 @@ fn schedule_of(e: &Engine, config: &Config) -> Schedule {
 }
 
 /// Adds the findings of the execution that just ended; of two with one key the better schedule stays.
-fn collect(e: &mut Engine, config: &Config, findings: &mut BTreeMap<String, Finding>) {
+pub(crate) fn collect(e: &mut Engine, config: &Config, findings: &mut BTreeMap<String, Finding>) {
     if e.findings.is_empty() {
         return;
     }
@@ -313,22 +360,27 @@ fn collect(e: &mut Engine, config: &Config, findings: &mut BTreeMap<String, Find
     for raw in e.findings.clone() {
         let new = Finding {
             kind: raw.kind,
-            key: raw.key.clone(),
+            key: raw.key,
             message: raw.message,
             schedule: schedule.clone(),
             step: raw.step,
             executions: 1,
         };
-        findings
-            .entry(raw.key)
-            .and_modify(|old| {
-                old.executions += 1;
-                if merit(&new.schedule) < merit(&old.schedule) {
-                    *old = Finding { executions: old.executions, ..new.clone() };
-                }
-            })
-            .or_insert(new);
+        keep_best(findings, new);
     }
+}
+
+/// Adds a finding; of two with one key the better schedule stays, and their executions add up.
+pub(crate) fn keep_best(findings: &mut BTreeMap<String, Finding>, new: Finding) {
+    let Some(old) = findings.get_mut(&new.key) else {
+        findings.insert(new.key.clone(), new);
+        return;
+    };
+    let executions = old.executions + new.executions;
+    if merit(&new.schedule) < merit(&old.schedule) {
+        *old = new;
+    }
+    old.executions = executions;
 }
 
 /// Order of merit of two witnesses: switches, steps, then the decisions themselves.
@@ -344,7 +396,7 @@ enum Move {
 }
 
 /// Runs the model once under `strategy`.
-fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<(), Divergence> {
+pub(crate) fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<(), Divergence> {
     let repeats = strategy.repeats();
     with(|e| e.reset(repeats));
     let root = Rc::clone(model);
@@ -355,8 +407,10 @@ fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<(), Di
             Move::Run(t) => running.resume(t),
             Move::Choose(t, n) => {
                 let value = match with(|e| e.to_repeat()) {
-                    Some((Decision::Choice(value), _)) if value < n => value,
-                    Some(_) => return Err(different(with(|e| e.cursor))),
+                    Some((Decision::Choice(value), op)) if op.arg == n => value,
+                    Some(_) => {
+                        return Err(Divergence::other_choice(with(|e| e.cursor) + 1, t, n));
+                    }
                     None => strategy.choose(t, n)?,
                 };
                 with(|e| e.take_choice(t, value));
@@ -367,7 +421,9 @@ fn execute<S: Strategy>(strategy: &mut S, model: &Rc<dyn Fn()>) -> Result<(), Di
                     strategy.end(&view(e, 0));
                     conclude(e, end);
                 });
-                return Ok(());
+                // A fatal error also ends the execution early, and says more.
+                let fault = if with(|e| e.fatal.is_some()) { None } else { strategy.fault() };
+                return fault.map_or(Ok(()), Err);
             }
         }
     }
@@ -386,7 +442,7 @@ fn conclude(e: &mut Engine, end: End) {
 }
 
 fn view(e: &Engine, enabled: TaskSet) -> View<'_> {
-    View { pending: &e.pending, ready: e.ready, enabled, log: &e.log }
+    View { pending: &e.pending, ready: e.ready, enabled, log: &e.log, births: &e.births, world: World(e) }
 }
 
 #[inline]
@@ -395,9 +451,9 @@ fn next_move<S: Strategy>(e: &mut Engine, strategy: &mut S) -> Result<Move, Dive
         return Ok(forced_move(e));
     }
     if let Some((decision, op)) = e.to_repeat() {
-        let Decision::Task(t) = decision else { return Err(different(e.cursor)) };
+        let Decision::Task(t) = decision else { return Err(different(e)) };
         if e.ready & t.bit() == 0 || e.pending[t.index()] != op || !e.enabled(t, op) {
-            return Err(different(e.cursor));
+            return Err(different(e));
         }
         e.commit(t);
         return Ok(Move::Run(t));
@@ -418,11 +474,19 @@ fn next_move<S: Strategy>(e: &mut Engine, strategy: &mut S) -> Result<Move, Dive
     Ok(Move::Run(t))
 }
 
+/// How the execution differs from the decision that is to be repeated.
 #[cold]
-fn different(decisions: usize) -> Divergence {
-    let what =
-        "other tasks or operations are possible than in an earlier execution of the same prefix".into();
-    Divergence { decision: decisions + 1, what }
+fn different(e: &Engine) -> Divergence {
+    let view = view(e, e.enabled_set());
+    let at = e.cursor + 1;
+    match e.to_repeat() {
+        Some((Decision::Task(t), op)) if e.ready & t.bit() != 0 && e.pending[t.index()] != op => {
+            Divergence::other_op(at, &view, t, op)
+        }
+        Some((Decision::Task(t), op)) => Divergence::blocked(at, &view, t, op),
+        Some((Decision::Choice(_), op)) => Divergence::no_choice(at, &view, op.arg),
+        None => Divergence::early(e.cursor),
+    }
 }
 
 /// The move that is no decision: an early end, or a task that is newborn, choosing, or joining a finished one.

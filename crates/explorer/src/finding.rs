@@ -24,6 +24,19 @@ pub enum FindingKind {
     User,
 }
 
+impl FindingKind {
+    /// Every kind, for reading their written form.
+    pub(crate) const ALL: [FindingKind; 7] = [
+        FindingKind::Deadlock,
+        FindingKind::DataRace,
+        FindingKind::Livelock,
+        FindingKind::Panic,
+        FindingKind::StepBudget,
+        FindingKind::Assertion,
+        FindingKind::User,
+    ];
+}
+
 impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -13,7 +13,7 @@ use std::panic::Location;
 
 use crate::clock::{Clocks, Lane, copy, entry, join, tick};
 use crate::engine::Mode;
-use crate::op::{Object, TaskId};
+use crate::op::{Object, TaskId, TaskSet, members};
 
 /// One access to a cell.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,8 @@ pub(crate) struct Races {
     releases: Clocks,
     /// The accesses to a cell that a later one may race with: the last write, and reads since.
     cells: Vec<Vec<Access>>,
+    /// Whether a plain access to the cell was met in some execution.
+    plain: Vec<bool>,
     changes: Vec<Change>,
     rows: Clocks,
     accesses: Vec<Access>,
@@ -58,6 +60,7 @@ impl Races {
             tasks: Clocks::EMPTY,
             releases: Clocks::EMPTY,
             cells: Vec::new(),
+            plain: Vec::new(),
             changes: Vec::new(),
             rows: Clocks::EMPTY,
             accesses: Vec::new(),
@@ -180,6 +183,10 @@ impl Races {
     ) -> Option<Access> {
         let seen = self.tasks.row(t.index());
         let now = Access { task: t, clock: entry(seen, t), write, plain, at };
+        if plain && !self.plain.get(object.index()).is_some_and(|p| *p) {
+            self.plain.resize(self.cells.len(), false);
+            self.plain[object.index()] = true;
+        }
         let cell = &mut self.cells[object.index()];
         self.changes.push(Change::Cell(object.index() as u32, cell.len() as u32));
         self.accesses.extend_from_slice(cell);
@@ -195,6 +202,28 @@ impl Races {
         }
         cell.push(now);
         None
+    }
+
+    /// Calls `word` with all that the detection of later races with the accesses to `object` depends on, if a plain
+    /// access to it was ever met: the accesses, and which task and which release has seen each.
+    pub(crate) fn digest(&self, object: usize, alive: &[u32], born: TaskSet, mut word: impl FnMut(u64)) {
+        if !self.plain.get(object).is_some_and(|p| *p) {
+            return;
+        }
+        let cell = &self.cells[object];
+        word(cell.len() as u64);
+        for a in cell {
+            word(u64::from(a.task.0) << 2 | u64::from(a.write) << 1 | u64::from(a.plain));
+            word(u64::from(a.at.line()) << 32 | u64::from(a.at.column()));
+            let seen = |table: &Clocks, r: usize| entry(table.row(r), a.task) >= a.clock;
+            members(born)
+                .filter(|t| seen(&self.tasks, t.index()))
+                .for_each(|t| word(1 << 32 | u64::from(t.0)));
+            for o in alive {
+                let bits = [0, 1].map(|mode| seen(&self.releases, 2 * *o as usize + mode));
+                word(2 << 32 | u64::from(bits[0]) << 1 | u64::from(bits[1]));
+            }
+        }
     }
 }
 

@@ -92,6 +92,10 @@ impl Strategy for Dfs {
 
     fn end(&mut self, _: &View<'_>) {}
 
+    fn fault(&mut self) -> Option<Divergence> {
+        (self.depth < self.path.len()).then(|| Divergence::early(self.depth))
+    }
+
     fn restart(&mut self) {
         *self = Dfs::new();
     }

@@ -21,6 +21,10 @@
 //! only as far as the path is popped. A new step is O(e · t), e the earlier events on its object back to the latest one
 //! that conflicts with as much as it does, and t the tasks; a race is O(n² · t), n the events since.
 
+mod unit;
+
+pub(crate) use unit::{Guide, Left};
+
 use super::past::{Mark, Past};
 use super::{Divergence, Strategy, View};
 use crate::clock::{Clocks, Lane, copy, entry, join, tick};
@@ -57,6 +61,8 @@ impl Node {
 #[derive(Debug, Default)]
 pub struct Dpor {
     path: Vec<Node>,
+    /// The first nodes of the path, when the search is confined to what lies below them.
+    guide: Vec<Guide>,
     /// Row i: what the event of node i has seen, itself included.
     clocks: Clocks,
     /// Nodes below this index are replayed; the last of them carries a new decision.
@@ -241,12 +247,7 @@ impl Dpor {
         let new = i + 1 == self.prefix;
         let op = view.pending[t.index()];
         if node.is_choice() || view.enabled != node.enabled || (!new && op != node.op) {
-            return Err(Divergence {
-                decision: i + 1,
-                what:
-                    "other tasks or operations are possible than in an earlier execution of the same prefix"
-                        .into(),
-            });
+            return Err(self.divergence(i, view));
         }
         if new {
             self.path[i].op = op;
@@ -256,6 +257,19 @@ impl Dpor {
         }
         self.depth += 1;
         Ok(t)
+    }
+
+    /// How the execution differs from the path at node `i`.
+    #[cold]
+    fn divergence(&self, i: usize, view: &View<'_>) -> Divergence {
+        let node = &self.path[i];
+        if node.is_choice() {
+            Divergence::no_choice(i + 1, view, node.choice.1)
+        } else if view.enabled != node.enabled {
+            Divergence::other_enabled(i + 1, view, node.enabled)
+        } else {
+            Divergence::other_op(i + 1, view, node.task, node.op)
+        }
     }
 
     /// The sleep set after node `i`: those that slept or are done there, and that its operation leaves alone.
@@ -281,7 +295,7 @@ impl Strategy for Dpor {
             self.prefix = 0;
             return true;
         }
-        while !self.path.is_empty() {
+        while self.path.len() > self.guide.len() {
             let i = self.path.len() - 1;
             self.undo(i);
             let node = &mut self.path[i];
@@ -301,7 +315,7 @@ impl Strategy for Dpor {
         }
         self.prefix = self.path.len();
         self.clocks.truncate(self.prefix.saturating_sub(1));
-        self.prefix > 0
+        self.prefix > self.guide.len()
     }
 
     fn repeats(&mut self) -> usize {
@@ -317,6 +331,9 @@ impl Strategy for Dpor {
         if !self.asleep {
             self.fit(view.pending.len());
             self.absorb(view.log);
+        }
+        if i < self.guide.len() {
+            return self.guided(view);
         }
         let awake = view.enabled & !self.sleep;
         if awake == 0 && !self.asleep {
@@ -363,10 +380,7 @@ impl Strategy for Dpor {
         if i < self.prefix {
             let node = self.path[i];
             if node.choice.1 != n {
-                return Err(Divergence {
-                    decision: i + 1,
-                    what: format!("a choice among {n} stands in another place"),
-                });
+                return Err(Divergence::other_choice(i + 1, task, n));
             }
             if i + 1 == self.prefix {
                 self.sleep = node.sleep;
@@ -383,7 +397,7 @@ impl Strategy for Dpor {
                 nth: 0,
                 previous: 0,
                 mark: self.past.mark(),
-                choice: (0, n),
+                choice: (self.guided_choice(task, n)?, n),
             });
         }
         if self.clocks.len() == i {
@@ -408,7 +422,11 @@ impl Strategy for Dpor {
         self.asleep
     }
 
+    fn fault(&mut self) -> Option<Divergence> {
+        (self.depth < self.prefix.max(self.guide.len())).then(|| Divergence::early(self.depth))
+    }
+
     fn restart(&mut self) {
-        *self = Dpor::new();
+        *self = Dpor { guide: std::mem::take(&mut self.guide), ..Dpor::new() };
     }
 }

@@ -19,12 +19,25 @@ pub struct Replay {
     begun: bool,
     divergence: Option<Divergence>,
     unfinished: bool,
+    step: u64,
+    /// Steps, counted from 1, that were taken by preempting another task.
+    preempted: Vec<u64>,
 }
 
 impl Replay {
     /// A replay of decisions whose tasks are numbered by their order of creation.
     pub fn new(decisions: Vec<Decision>, tolerant: bool) -> Self {
-        Replay { decisions, next: 0, tolerant, last: None, begun: false, divergence: None, unfinished: false }
+        Replay {
+            decisions,
+            next: 0,
+            tolerant,
+            last: None,
+            begun: false,
+            divergence: None,
+            unfinished: false,
+            step: 0,
+            preempted: Vec::new(),
+        }
     }
 
     /// The first place where the schedule did not fit, after a tolerant replay.
@@ -35,6 +48,25 @@ impl Replay {
     /// Whether decisions were made by the default policy after the schedule had run out.
     pub fn ran_out(&self) -> bool {
         self.unfinished
+    }
+
+    /// The number of switches away from a task that could have gone on.
+    pub fn preemptions(&self) -> usize {
+        self.preempted.len()
+    }
+
+    pub(crate) fn into_preempted(self) -> Vec<u64> {
+        self.preempted
+    }
+
+    /// Task `t` takes the next step.
+    fn take(&mut self, t: TaskId, view: &View<'_>) -> TaskId {
+        self.step += 1;
+        if self.last.is_some_and(|l| l != t && view.enabled & l.bit() != 0) {
+            self.preempted.push(self.step);
+        }
+        self.last = Some(t);
+        t
     }
 
     fn diverge(&mut self, what: String) -> Result<(), Divergence> {
@@ -57,8 +89,7 @@ impl Strategy for Replay {
             match d {
                 Decision::Task(t) if view.enabled & t.bit() != 0 => {
                     self.next += 1;
-                    self.last = Some(t);
-                    return Ok(t);
+                    return Ok(self.take(t, view));
                 }
                 Decision::Task(t) => {
                     let why = if view.ready & t.bit() != 0 { "is blocked" } else { "has nothing to do" };
@@ -78,8 +109,7 @@ impl Strategy for Replay {
             Some(t) if view.enabled & t.bit() != 0 => t,
             _ => members(view.enabled).next().expect("somebody is enabled"),
         };
-        self.last = Some(t);
-        Ok(t)
+        Ok(self.take(t, view))
     }
 
     fn choose(&mut self, _: TaskId, n: u32) -> Result<u32, Divergence> {

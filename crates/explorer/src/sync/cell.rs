@@ -113,7 +113,7 @@ impl<T: Word> Cell<T> {
     pub fn set(self, value: T) {
         perform_quietly(CLASS.op(self.0, STORE, 0), |fx| {
             fx.access(true, true);
-            fx.state()[0] = value.to_word();
+            fx.blind()[0] = value.to_word();
         });
     }
 
@@ -130,7 +130,7 @@ impl<T: Word> Cell<T> {
     pub fn write_once(self, value: T) {
         perform(CLASS.op(self.0, STORE, 0), |fx| {
             fx.access(true, false);
-            fx.state()[0] = value.to_word();
+            fx.blind()[0] = value.to_word();
         });
     }
 
@@ -150,7 +150,7 @@ impl<T: Word> Cell<T> {
         perform(CLASS.op(self.0, STORE, 0), |fx| {
             fx.access(true, false);
             fx.publish();
-            fx.state()[0] = value.to_word();
+            fx.blind()[0] = value.to_word();
         });
     }
 
@@ -163,7 +163,7 @@ impl<T: Word> Cell<T> {
             fx.observe();
             fx.publish();
             let old = fx.state()[0];
-            fx.state()[0] = f(T::from_word(old)).to_word();
+            fx.blind()[0] = f(T::from_word(old)).to_word();
             old
         });
         T::from_word(word.unwrap_or(0))
