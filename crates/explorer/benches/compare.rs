@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Side by side with loom and shuttle, in one run: executions a second on the same models, and how far each comes.
 //!
-//! Rates are the best of several rounds that take turns, so that a busy machine slows all down alike. Executions are
-//! counted inside the model.
+//! Rates are the best of several rounds that take turns, so that a busy machine slows all down alike, and count the
+//! thread's time on a processor where the system tells it. Executions are counted inside the model.
 
 #[path = "models/mod.rs"]
 mod models;
@@ -39,10 +39,33 @@ fn best(a: Run, b: Run) -> Run {
     if a.rate() > b.rate() { a } else { b }
 }
 
+/// Time on a processor since then.
+struct Timer(Instant, Option<f64>);
+
+impl Timer {
+    fn start() -> Timer {
+        Timer(Instant::now(), Timer::on_processor())
+    }
+
+    fn on_processor() -> Option<f64> {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        Some(text.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
+    }
+
+    fn seconds(&self) -> f64 {
+        let wall = self.0.elapsed().as_secs_f64();
+        match (self.1, Timer::on_processor()) {
+            // What takes less than a tick is not accounted for yet.
+            (Some(then), Some(now)) if wall > 0.02 && now > then => now - then,
+            _ => wall,
+        }
+    }
+}
+
 fn timed(f: impl FnOnce() -> Outcome) -> Run {
-    let start = Instant::now();
+    let start = Timer::start();
     let out = f();
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = start.seconds();
     Run {
         executions: out.stats.executions + out.stats.sleep_blocked,
         steps: out.stats.steps,
@@ -54,37 +77,48 @@ fn timed(f: impl FnOnce() -> Outcome) -> Run {
 /// Explores small models again and again, so that there is something to measure.
 fn dpor<M: Fn() + 'static>(model: impl Fn() -> M) -> Run {
     let config = Config { max_executions: 2_000_000, ..Config::new("bench") };
-    let mut all = timed(|| explore(&config, model()).expect("well-formed"));
-    while all.seconds < 0.05 {
-        let one = timed(|| explore(&config, model()).expect("well-formed"));
-        all.executions += one.executions;
-        all.steps += one.steps;
-        all.seconds += one.seconds;
+    let start = Timer::start();
+    let mut run = Run { executions: 0, steps: 0, seconds: 0.0, exhausted: true };
+    while run.seconds < 0.1 {
+        let out = explore(&config, model()).expect("well-formed");
+        run.executions += out.stats.executions + out.stats.sleep_blocked;
+        run.steps += out.stats.steps;
+        run.exhausted = out.exhausted;
+        run.seconds = start.seconds();
     }
-    all
+    run
 }
 
 fn naive<M: Fn() + 'static>(model: impl Fn() -> M) -> Run {
     let config = Config { max_executions: 100_000, ..Config::new("bench") };
-    timed(|| explore_with(&config, &mut Dfs::new(), model(), |_| true).expect("well-formed"))
+    let start = Timer::start();
+    let mut run = Run { executions: 0, steps: 0, seconds: 0.0, exhausted: true };
+    while run.seconds < 0.1 {
+        let out = explore_with(&config, &mut Dfs::new(), model(), |_| true).expect("well-formed");
+        run.executions += out.stats.executions;
+        run.steps += out.stats.steps;
+        run.exhausted = out.exhausted;
+        run.seconds = start.seconds();
+    }
+    run
 }
 
 fn shuttle_dfs(model: fn(usize), n: usize) -> Run {
     let count = std::sync::Arc::new(AtomicU64::new(0));
-    let (counter, start) = (std::sync::Arc::clone(&count), Instant::now());
+    let (counter, start) = (std::sync::Arc::clone(&count), Timer::start());
     let model = move || {
         counter.fetch_add(1, Relaxed);
         model(n);
     };
     shuttle::check_dfs(model, Some(CAP as usize));
     let executions = count.load(Relaxed);
-    Run { executions, steps: 0, seconds: start.elapsed().as_secs_f64(), exhausted: executions < CAP }
+    Run { executions, steps: 0, seconds: start.seconds(), exhausted: executions < CAP }
 }
 
 /// loom has no cap on executions that ends quietly: the model ends it by a panic.
 fn loom_model(model: fn(usize), n: usize, cap: u64) -> Run {
     let count = std::sync::Arc::new(AtomicU64::new(0));
-    let (counter, start) = (std::sync::Arc::clone(&count), Instant::now());
+    let (counter, start) = (std::sync::Arc::clone(&count), Timer::start());
     let body = move || {
         if counter.fetch_add(1, Relaxed) == cap {
             std::panic::resume_unwind(Box::new("cap"));
@@ -92,7 +126,7 @@ fn loom_model(model: fn(usize), n: usize, cap: u64) -> Run {
         model(n);
     };
     let done = catch_unwind(AssertUnwindSafe(|| loom::model::Builder::new().check(body)));
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = start.seconds();
     Run { executions: count.load(Relaxed).min(cap), steps: 0, seconds, exhausted: done.is_ok() }
 }
 

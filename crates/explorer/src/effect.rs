@@ -284,26 +284,30 @@ impl Engine {
     pub(crate) fn released(&mut self, object: Object, mode: Mode, word: &'static str) -> bool {
         let t = self.current;
         let held = &mut self.tasks[t.index()].held;
-        let found = held.iter().rposition(|h| *h == (object, mode));
-        if let Some(i) = found {
-            if i + 1 == held.len() {
-                held.pop();
-            } else {
-                held.remove(i);
-            }
-            if held.is_empty() {
-                self.owners &= !t.bit();
-            }
+        // Most often the latest hold is the one to go.
+        let found = if held.last() == Some(&(object, mode)) {
+            held.pop();
+            true
+        } else if let Some(i) = held.iter().rposition(|h| *h == (object, mode)) {
+            held.remove(i);
+            true
+        } else {
+            false
+        };
+        if held.is_empty() {
+            self.owners &= !t.bit();
         }
         if self.live {
             self.races.released(t, object, mode);
         }
         self.log.push(SyncEvent::Released(t, object, mode));
-        self.record(t, None, |e| EventKind::Silent {
-            operation: word,
-            object: e.slots[object.index()].name.to_string(),
-        });
-        found.is_some()
+        if self.recorder.is_some() {
+            self.record(t, None, |e| EventKind::Silent {
+                operation: word,
+                object: e.slots[object.index()].name.to_string(),
+            });
+        }
+        found
     }
 
     /// See [`crate::publish`].

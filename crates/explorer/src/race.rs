@@ -101,7 +101,8 @@ impl Races {
                     let start = self.accesses.len() - n as usize;
                     let cell = &mut self.cells[o as usize];
                     cell.clear();
-                    cell.extend(self.accesses.drain(start..));
+                    cell.extend(&self.accesses[start..]);
+                    self.accesses.truncate(start);
                 }
             }
         }
@@ -189,7 +190,10 @@ impl Races {
         }
         let cell = &mut self.cells[object.index()];
         self.changes.push(Change::Cell(object.index() as u32, cell.len() as u32));
-        self.accesses.extend_from_slice(cell);
+        // One or two: a loop is cheaper than a call that copies.
+        for old in cell.iter() {
+            self.accesses.push(*old);
+        }
         if cell.iter().any(|old| old.clock > entry(seen, old.task)) {
             return unordered(cell, seen, now);
         }

@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::{check, check_faults, clean, one};
-use explorer::FindingKind::Deadlock;
-use explorer::sync::Completion;
-use explorer::{JoinHandle, spawn};
+use common::{check, check_faults, check_with, clean, one};
+use explorer::FindingKind::{DataRace, Deadlock};
+use explorer::sync::{Cell, Completion};
+use explorer::{Config, JoinHandle, spawn};
 
 /// Two tasks wait; another completes once, or all.
 fn two(all: bool) {
@@ -52,4 +52,29 @@ fn timeouts_and_signals_are_faults() {
     };
     assert_eq!(check_faults(0, model), clean(1));
     assert!(check_faults(2, model).0 > 1);
+}
+
+/// What the one wrote before, or after, is read by the other.
+fn ordered(before: bool) {
+    let (s, x) = (Completion::new("s"), Cell::new("x", 0));
+    let reader = spawn("reader", move || {
+        s.wait();
+        x.get();
+    });
+    if before {
+        x.set(1);
+    }
+    s.complete();
+    if !before {
+        x.set(1);
+    }
+    reader.join();
+}
+
+#[test]
+fn it_orders_what_came_before_and_nothing_else() {
+    let config = Config { report_data_races: true, ..Config::new("test") };
+    assert_eq!(check_with(&config, || ordered(true)).1, []);
+    let findings = check_with(&config, || ordered(false)).1;
+    assert!(!findings.is_empty() && findings.iter().all(|f| f.0 == DataRace), "{findings:?}");
 }

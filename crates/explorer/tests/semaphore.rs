@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::{check, check_faults, clean, one};
-use explorer::FindingKind::Deadlock;
+use common::{check, check_faults, check_with, clean, one};
+use explorer::FindingKind::{DataRace, Deadlock};
 use explorer::sync::{Cell, Semaphore};
-use explorer::{JoinHandle, check as assertion, spawn};
+use explorer::{Config, JoinHandle, check as assertion, spawn};
 
 /// Three tasks in a room with `permits` places; the most at a time must not be above `most`.
 fn room(permits: u32, most: u32) {
@@ -64,4 +64,29 @@ fn trylock_and_signals_do_not_wait() {
     };
     assert_eq!(check_faults(0, model), clean(1));
     assert_eq!(check_faults(1, model), clean(2));
+}
+
+/// What the one wrote before, or after, is read by the other.
+fn ordered(before: bool) {
+    let (s, x) = (Semaphore::new("s", 0), Cell::new("x", 0));
+    let reader = spawn("reader", move || {
+        s.down();
+        x.get();
+    });
+    if before {
+        x.set(1);
+    }
+    s.up();
+    if !before {
+        x.set(1);
+    }
+    reader.join();
+}
+
+#[test]
+fn it_orders_what_came_before_and_nothing_else() {
+    let config = Config { report_data_races: true, ..Config::new("test") };
+    assert_eq!(check_with(&config, || ordered(true)).1, []);
+    let findings = check_with(&config, || ordered(false)).1;
+    assert!(!findings.is_empty() && findings.iter().all(|f| f.0 == DataRace), "{findings:?}");
 }
