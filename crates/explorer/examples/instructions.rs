@@ -12,6 +12,7 @@ mod models;
 use explorer::strategy::dfs::Dfs;
 use explorer::{Config, Outcome, explore, explore_with};
 
+#[expect(clippy::disallowed_methods, reason = "a program reads its arguments")]
 fn main() {
     let mut args = std::env::args().skip(1);
     let model = args.next().unwrap_or_else(|| "s1".into());

@@ -87,9 +87,8 @@ fn config(scenario: &Scenario, revision: &Revision) -> Config {
 
 fn invariant_of(kind: FindingKind, key: &str) -> String {
     match kind {
-        FindingKind::Deadlock => "no-deadlock".to_string(),
+        FindingKind::Deadlock | FindingKind::Livelock => "no-deadlock".to_string(),
         FindingKind::User => invariant_of_key(key).unwrap_or("unknown").to_string(),
-        FindingKind::Livelock => "no-deadlock".to_string(),
         FindingKind::Panic | FindingKind::StepBudget | FindingKind::DataRace | FindingKind::Assertion => {
             "simulator".to_string()
         }

@@ -26,6 +26,7 @@ type Shard = (Stats, BTreeMap<String, Finding>, Vec<ObjectPath>);
 ///
 /// # Errors
 /// [`ExploreError::Model`], and whatever the strategy itself refuses, as [`ExploreError::Nondeterministic`].
+#[expect(clippy::disallowed_methods, reason = "one explorer a core: the workers are no modelled tasks")]
 pub fn explore_samples<S: Strategy>(
     config: &Config,
     samples: &Samples,

@@ -75,6 +75,7 @@ impl Board<'_> {
 }
 
 /// See [`Exploration::run`].
+#[expect(clippy::disallowed_methods, reason = "one explorer a core: the workers are no modelled tasks")]
 pub(crate) fn run<M: Fn() + Send + Sync + Clone + 'static>(
     exploration: &mut Exploration,
     config: &Config,

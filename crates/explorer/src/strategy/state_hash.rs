@@ -15,7 +15,7 @@
 //! Memory: about 40 bytes a state. An execution that meets a known state is run to its end unrecorded and counted
 //! as redundant.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{Divergence, Strategy, View};
 use crate::op::{Op, TaskId, TaskSet, members};
@@ -35,7 +35,7 @@ pub struct StateHash {
     depth: usize,
     begun: bool,
     /// The sleep set that each state was last explored with. Never iterated over.
-    visited: HashMap<u128, TaskSet>,
+    visited: BTreeMap<u128, TaskSet>,
     sleep: TaskSet,
     last: Option<TaskId>,
     /// A known state was met, or every enabled task sleeps.

@@ -2,7 +2,7 @@
 //! Collects the Mazurkiewicz traces of an exploration, each as a 128-bit fingerprint.
 #![allow(dead_code)]
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use explorer::strategy::{Divergence, Strategy, View};
 use explorer::{Op, TaskId};
@@ -35,7 +35,7 @@ pub(crate) struct Collect<S> {
     last: Option<TaskId>,
     preemptions: usize,
     /// The traces, as far as they are told apart by the order of dependent events and the values chosen.
-    pub(crate) traces: HashSet<u128>,
+    pub(crate) traces: BTreeSet<u128>,
     /// Executions whose trace was known.
     pub(crate) twice: usize,
     /// Executions by their number of preemptions.
@@ -52,7 +52,7 @@ impl<S: Strategy> Collect<S> {
             sum: 0,
             last: None,
             preemptions: 0,
-            traces: HashSet::new(),
+            traces: BTreeSet::new(),
             twice: 0,
             by_preemptions: Vec::new(),
         }
