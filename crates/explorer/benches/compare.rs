@@ -9,6 +9,8 @@ mod models;
 #[path = "models/others.rs"]
 mod others;
 
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark measures time")]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -78,7 +78,8 @@ impl Engine {
         members(self.owners).filter(holds).fold(0, |set, h| set | h.bit())
     }
 
-    /// Those whose pending operation on the same object keeps the one of `t` from happening, see [`crate::OpInfo::behind`].
+    /// Those whose pending operation on the same object keeps the one of `t` from happening, see
+    /// [`crate::OpInfo::behind`].
     fn ahead_of(&self, t: TaskId) -> TaskSet {
         let op = self.pending[t.index()];
         let behind = self.slots[op.object.index()].class.ops[op.kind as usize].behind;

@@ -63,12 +63,12 @@
 //!   execution: the same decisions must lead to the same operations. That they do is checked, and
 //!   [`ExploreError::Nondeterministic`] says where they do not.
 //! * **Loops without end.** An execution is cut after [`Config::max_steps`] steps, or [`Config::max_quiet`] accesses
-//!   between two steps, and that is a finding; what comes after is not explored. A loop that calls nothing of this crate
-//!   cannot be noticed. To wait for a condition use an operation that blocks
-//!   ([`sync::Cell::wait_until`], [`sync::WaitQueue::wait_event`]), not a loop that looks.
+//!   between two steps, and that is a finding; what comes after is not explored. A loop that calls nothing of this
+//!   crate cannot be noticed. To wait for a condition use an operation that blocks ([`sync::Cell::wait_until`],
+//!   [`sync::WaitQueue::wait_event`]), not a loop that looks.
 //! * **Operations while a task unwinds.** After a panic, destructors release what they hold, but that is no scheduling
-//!   point: the execution is over. While an execution is taken down, operations do nothing; a destructor that loops until
-//!   one succeeds should look at [`aborting`].
+//!   point: the execution is over. While an execution is taken down, operations do nothing; a destructor that loops
+//!   until one succeeds should look at [`aborting`].
 //! * **More than [`MAX_TASKS`] tasks**, and more than one thread: an execution belongs to the thread that explores.
 //!
 //! # A primitive of one's own
@@ -124,11 +124,11 @@
 //! ```
 //!
 //! The rules: all shared state is in the objects' [`State`] (or in cells); an effect looks at no other object than its
-//! own, unless the operations are [grouped](Op::in_group); two kinds that do not conflict must commute wherever both are
-//! enabled, in what they do to the state, in what they return and in whether they are enabled; a pair is
+//! own, unless the operations are [grouped](Op::in_group); two kinds that do not conflict must commute wherever
+//! both are enabled, in what they do to the state, in what they return and in whether they are enabled; a pair is
 //! [irreversible](OpInfo::irreversible) only if no state enables both. Then check the primitive against
-//! [`strategy::dfs`] on random programs, as this crate's `tests/differential.rs` does: every mistake in such a table has
-//! been found that way.
+//! [`strategy::dfs`] on random programs, as this crate's `tests/differential.rs` does: every mistake in such a
+//! table has been found that way.
 
 mod api;
 mod birth;

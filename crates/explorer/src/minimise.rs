@@ -4,9 +4,9 @@
 //! A schedule is taken as segments (a task and how many steps it takes in a row; a choice's value), never as
 //! numbered steps: a step's number means something else as soon as one before it is gone, a segment mostly does not.
 //! Edits (leave out a task, merge two segments of one task, leave out a segment, halve it, take a choice's first
-//! value) are run tolerantly: what is impossible is skipped, and the schedule that was really run is what counts. It is kept when
-//! the same finding comes with better merit. So the result is always the schedule of an execution that was seen, and
-//! each pass over the segments costs as many executions as there are edits.
+//! value) are run tolerantly: what is impossible is skipped, and the schedule that was really run is what counts.
+//! It is kept when the same finding comes with better merit. So the result is always the schedule of an execution
+//! that was seen, and each pass over the segments costs as many executions as there are edits.
 //!
 //! After Zeller and Hildebrandt, *Simplifying and Isolating Failure-Inducing Input*, TSE 2002, in spirit; greedy and
 //! deterministic.

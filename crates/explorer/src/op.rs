@@ -240,9 +240,9 @@ impl Op {
         blocking: false,
     };
 
-    /// The same operation as a member of the group of `leader`: dependent, by the tables of their class, on operations on
-    /// every object of the group. For objects whose operations may change whether those on another are enabled. All must be
-    /// of one class, and nothing may be done to `leader` outside of the group.
+    /// The same operation as a member of the group of `leader`: dependent, by the tables of their class, on
+    /// operations on every object of the group. For objects whose operations may change whether those on another
+    /// are enabled. All must be of one class, and nothing may be done to `leader` outside of the group.
     #[inline]
     pub fn in_group(self, leader: Object) -> Op {
         Op { group: leader, ..self }

@@ -227,7 +227,8 @@ mod tests {
         let cases = [
             (
                 "",
-                "character 1: expected 'v' (a replay string begins with \"v1:\" and eight hexadecimal digits), found the end",
+                "character 1: expected 'v' (a replay string begins with \"v1:\" and eight hexadecimal digits), \
+                 found the end",
             ),
             (
                 "v1:12x",

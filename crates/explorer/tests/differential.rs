@@ -9,7 +9,7 @@
 mod collect;
 mod program;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use collect::Collect;
 use explorer::strategy::Strategy;
@@ -22,7 +22,7 @@ use program::Program;
 
 /// What a search found.
 struct Found {
-    traces: HashSet<u128>,
+    traces: BTreeSet<u128>,
     twice: usize,
     by_preemptions: Vec<u64>,
     reports: BTreeSet<String>,
@@ -117,6 +117,7 @@ fn compare(seed: u64, totals: &mut Totals) -> bool {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the length of a long run is given in the environment")]
 fn every_strategy_finds_what_naive_search_finds() {
     let mut totals = Totals::default();
     if let Ok(seed) = std::env::var("DIFFERENTIAL_SEED") {

@@ -117,8 +117,8 @@ impl Exploration {
     }
 
     /// Explores on `workers` threads, each with its own clone of the model, until everything is explored, a limit of
-    /// the configuration is passed, or `stop` is set. Whenever it ends the exploration can go on from there, here or from
-    /// its written form, to the same result. Units that `stop` interrupts are run again.
+    /// the configuration is passed, or `stop` is set. Whenever it ends the exploration can go on from there, here
+    /// or from its written form, to the same result. Units that `stop` interrupts are run again.
     ///
     /// The limits ([`Config::max_executions`], [`Config::stop_at_first`]) are looked at between generations, of up to
     /// 64 units of 1,024 executions.

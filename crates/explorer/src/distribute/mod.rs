@@ -5,20 +5,21 @@
 //! the model and the configuration. It does not depend on the number of workers, on their speed, nor on how often the
 //! exploration was interrupted.
 //!
-//! The mechanism: what is not explored yet is a tree of **units**, each a prefix with the alternatives known at its nodes.
-//! Running a unit ([`run_unit`]) is a pure function: an engine that knows nothing of other units explores what lies
-//! below the prefix, up to a budget of executions, and gives a **result**: findings, counters, the alternatives that its
-//! races ask for above the prefix, and the alternatives that it left. An [`Exploration`] deals out units in
-//! generations; when all of a generation have come back, their results are merged in the order of the tree, never in
-//! the order of arrival. Merging a result a second time changes nothing, for its unit is no longer there.
+//! The mechanism: what is not explored yet is a tree of **units**, each a prefix with the alternatives known at its
+//! nodes. Running a unit ([`run_unit`]) is a pure function: an engine that knows nothing of other units explores
+//! what lies below the prefix, up to a budget of executions, and gives a **result**: findings, counters, the
+//! alternatives that its races ask for above the prefix, and the alternatives that it left. An [`Exploration`]
+//! deals out units in generations; when all of a generation have come back, their results are merged in the order
+//! of the tree, never in the order of arrival. Merging a result a second time changes nothing, for its unit is no
+//! longer there.
 //!
 //! When an execution shows that an object must become a scheduling point, the tree is dropped and a new round begins,
 //! as in [`crate::explore()`].
 //!
 //! # On many machines
 //!
-//! [`Exploration`], [`Unit`] and [`UnitResult`] have a written form, JSON lines ([`mod@format`]): one line a unit, so that an
-//! array job of an existing batch system can run unit i from line i of a file.
+//! [`Exploration`], [`Unit`] and [`UnitResult`] have a written form, JSON lines ([`mod@format`]): one line a unit,
+//! so that an array job of an existing batch system can run unit i from line i of a file.
 //!
 //! ```text
 //! split     Exploration::new, split(n)   ->  exploration.jsonl, units.jsonl (n lines)

@@ -17,9 +17,9 @@
 //! An execution whose every enabled task sleeps brings nothing new; it is run to its end unrecorded (a task is
 //! cheaper to finish than to unwind) and counted apart, see [`Strategy::redundant`].
 //!
-//! Cost: a step of the replayed prefix is O(1): what the prefix has seen is kept from execution to execution, and undone
-//! only as far as the path is popped. A new step is O(e · t), e the earlier events on its object back to the latest one
-//! that conflicts with as much as it does, and t the tasks; a race is O(n² · t), n the events since.
+//! Cost: a step of the replayed prefix is O(1): what the prefix has seen is kept from execution to execution, and
+//! undone only as far as the path is popped. A new step is O(e · t), e the earlier events on its object back to the
+//! latest one that conflicts with as much as it does, and t the tasks; a race is O(n² · t), n the events since.
 
 mod unit;
 

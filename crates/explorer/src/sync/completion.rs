@@ -65,8 +65,8 @@ impl Completion {
         interruptible(|| self.wait())
     }
 
-    /// As [`wait`](Self::wait), unless a timeout passes first, which is a fault as a signal is. Says whether an event was
-    /// taken.
+    /// As [`wait`](Self::wait), unless a timeout passes first, which is a fault as a signal is. Says whether an
+    /// event was taken.
     #[track_caller]
     pub fn wait_timeout(self) -> bool {
         if fault("timeout") {

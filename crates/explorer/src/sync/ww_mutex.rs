@@ -33,7 +33,8 @@ const WOUNDED: usize = 2;
 const CONTENDED: usize = 3;
 
 /// An acquire context. State: its stamp, the number of locks it holds, whether it is wounded, and the lock on which it
-/// got the error, as its index plus one. Changed by its own task, and by others only in operations on the class's group.
+/// got the error, as its index plus one. Changed by its own task, and by others only in operations on the class's
+/// group.
 static CONTEXT: ObjectClass = ObjectClass { name: "ww_acquire_ctx", ops: &[], enabled: |_, _, _| true };
 
 const LOCK: u8 = 0;
@@ -50,8 +51,8 @@ const HOLDER_STAMP: usize = 2;
 const KILLED: usize = 3;
 
 /// State: word 0 is 1 while somebody holds it, word 1 the holder's context, as its index plus one, or 0, word 2 its
-/// stamp, word 3 the set of tasks that wait here and have been wounded. The argument of a lock operation: the stamp, and
-/// in bits 0 and 1 whether the context holds other locks and whether it gives way to older holders.
+/// stamp, word 3 the set of tasks that wait here and have been wounded. The argument of a lock operation: the
+/// stamp, and in bits 0 and 1 whether the context holds other locks and whether it gives way to older holders.
 static CLASS: ObjectClass = ObjectClass {
     name: "ww_mutex",
     ops: &[

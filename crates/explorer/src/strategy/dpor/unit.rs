@@ -2,10 +2,10 @@
 //! A search that is confined to the tree below a prefix, and what it has to say about the rest.
 //!
 //! The tree of an exploration is cut into pieces so that each piece can be explored alone. What a piece has to know
-//! of the tree above it are the alternatives at each node of its prefix, in their order: those before its own choice are
-//! explored by others and sleep; all of them count as taken when a race asks for an alternative there. What the tree
-//! above has to know of a piece are the alternatives that its races ask for there, and, if it was stopped, the
-//! alternatives that it leaves.
+//! of the tree above it are the alternatives at each node of its prefix, in their order: those before its own
+//! choice are explored by others and sleep; all of them count as taken when a race asks for an alternative there.
+//! What the tree above has to know of a piece are the alternatives that its races ask for there, and, if it was
+//! stopped, the alternatives that it leaves.
 //!
 //! Why this is sound: the algorithm relies on a fixed order of the alternatives at each node, in which each is explored
 //! with the earlier ones asleep, and on all alternatives that races ask for being explored in the end. Neither depends
