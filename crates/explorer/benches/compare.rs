@@ -4,12 +4,12 @@
 //! Rates are the best of several rounds that take turns, so that a busy machine slows all down alike, and count the
 //! thread's time on a processor where the system tells it. Executions are counted inside the model.
 
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark measures time")]
+
 #[path = "models/mod.rs"]
 mod models;
 #[path = "models/others.rs"]
 mod others;
-
-#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
