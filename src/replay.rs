@@ -17,6 +17,7 @@ struct Document {
     scenario: &'static str,
     revision: &'static str,
     schedule: String,
+    divergence: Option<String>,
     findings: Vec<(String, String)>,
     trace: TraceJson,
 }
@@ -43,12 +44,20 @@ pub(crate) fn replay(args: &Replay) -> Result<Outcome, CliError> {
     let findings: Vec<(String, String)> =
         replayed.findings.iter().map(|f| (review::invariant_of_finding(f), f.message.clone())).collect();
     let columns = columns(&replayed.trace, replayed.findings.first());
+    let given = schedule.decisions.len();
+    let early = (replayed.schedule.decisions.len() > given).then(|| {
+        format!(
+            "the schedule diverges: it is over after decision {given}, the execution is not; what follows was decided \
+             by the default policy (the last task while it can, else the least)"
+        )
+    });
     let text = match args.format {
         Format::Json => json(&Document {
             schema: 1,
             scenario: scenario.name,
             revision: revision.name,
             schedule: schedule.to_string(),
+            divergence: early,
             findings,
             trace: TraceJson::from(&columns),
         }),
@@ -56,6 +65,9 @@ pub(crate) fn replay(args: &Replay) -> Result<Outcome, CliError> {
             let mut out = format!("{} on {}: {}\n\n", scenario.name, revision.name, scenario.sentence);
             out.push_str(&render(&columns));
             out.push('\n');
+            if let Some(early) = early {
+                out.push_str(&wrap(&sentence(&early), "", 110));
+            }
             if findings.is_empty() {
                 out.push_str("no finding: every invariant holds in this execution\n");
             }

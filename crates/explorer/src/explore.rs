@@ -238,9 +238,9 @@ pub struct Replayed {
     pub preemptions: usize,
 }
 
-/// Replays one schedule and records its trace. Strict, unless `tolerant`: then impossible decisions are skipped, a
-/// schedule that ends early is finished by the default policy (the last task while it can, else the least), and the
-/// first place where it did not fit is told in [`Replayed::divergence`].
+/// Replays one schedule and records its trace. Strict, unless `tolerant`: then impossible decisions are skipped and
+/// the first of them is told in [`Replayed::divergence`]. A schedule that ends early is finished by the default
+/// policy (the last task while it can, else the least); [`Replayed::schedule`] is then longer than what was given.
 ///
 /// # Errors
 /// [`ExploreError::OtherModel`], [`ExploreError::Diverged`] and [`ExploreError::Model`].
