@@ -337,7 +337,20 @@ pub fn dma_buf_map_attachment(
 
     /* Importers with static attachments don't wait for fences. */
     if !dma_buf_attachment_is_dynamic(attach) {
-        dma_resv_wait_timeout(&attach.dmabuf.resv, DmaResvUsage::Kernel);
+        let ret =
+            dma_resv_wait_timeout(&attach.dmabuf.resv, DmaResvUsage::Kernel, true, MAX_SCHEDULE_TIMEOUT);
+        if let Err(ret) = ret {
+            /* error_unmap: */
+            (attach.dmabuf.ops.unmap_dma_buf)(attach, sg_table, direction);
+
+            /* error_unpin: */
+            if dma_buf_pin_on_map(attach)
+                && let Some(unpin) = attach.dmabuf.ops.unpin
+            {
+                unpin(attach);
+            }
+            return Err(ret);
+        }
     }
     Ok(sg_table)
 }

@@ -22,6 +22,8 @@ pub struct Site {
 pub enum Report {
     /// KASAN: a freed object was dereferenced.
     UseAfterFree {
+        /// The kernel's word: `slab-use-after-free` or `use-after-scope`.
+        bug: &'static str,
         /// The structure.
         object: &'static str,
         /// The access.
@@ -72,6 +74,21 @@ pub enum Report {
         /// The place.
         at: Site,
     },
+    /// A function that may sleep was called where sleeping is forbidden.
+    Sleeping {
+        /// The kernel's words.
+        what: &'static str,
+        /// The call.
+        at: Site,
+        /// Nesting of disabled preemption.
+        in_atomic: u32,
+        /// Nesting of disabled interrupts.
+        irqs_disabled: u32,
+        /// Nesting of RCU read sections.
+        rcu_depth: u32,
+        /// Where the context became atomic.
+        since: Site,
+    },
     /// A device access reached a BAR that does not decode.
     DeadBar {
         /// What happened, in one sentence.
@@ -96,7 +113,7 @@ impl Report {
                 "no-use-after-free"
             }
             Report::Leak { .. } | Report::Refcount { .. } => "references-balance",
-            Report::Warning { .. } => "no-warning",
+            Report::Warning { .. } | Report::Sleeping { .. } => "no-warning",
             Report::DeadBar { .. } => "no-access-to-dead-bar",
             Report::Broken { invariant, .. } => invariant,
         }
@@ -112,6 +129,7 @@ impl Report {
             Report::Leak { object, allocated } => format!("{object} {}", allocated.at),
             Report::Refcount { what, counter, at } => format!("{what} {counter} {}", at.at),
             Report::Warning { what, at } => format!("{what} {}", at.at),
+            Report::Sleeping { what, at, since, .. } => format!("{what} {} {}", at.at, since.at),
             Report::DeadBar { kind, .. } => kind.clone(),
             Report::Broken { what, .. } => what.clone(),
         };
@@ -138,9 +156,9 @@ impl fmt::Display for Place {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Report::UseAfterFree { object, at, allocated, freed } => write!(
+            Report::UseAfterFree { bug, object, at, allocated, freed } => write!(
                 f,
-                "BUG: KASAN: slab-use-after-free in {} ({object}); allocated at {}, freed at {}",
+                "BUG: KASAN: {bug} in {} ({object}); allocated at {}, freed at {}",
                 Place(*at),
                 Place(*allocated),
                 Place(*freed)
@@ -162,6 +180,13 @@ impl fmt::Display for Report {
                 write!(f, "refcount_t: {what} ({counter} at {})", Place(*at))
             }
             Report::Warning { what, at } => write!(f, "WARNING: {what} at {}", Place(*at)),
+            Report::Sleeping { what, at, in_atomic, irqs_disabled, rcu_depth, since } => write!(
+                f,
+                "BUG: {what} at {}; in_atomic(): {in_atomic}, irqs_disabled(): {irqs_disabled}, RCU nest depth: \
+                 {rcu_depth}; preemption disabled at {}",
+                Place(*at),
+                Place(*since)
+            ),
             Report::DeadBar { what, .. } | Report::Broken { what, .. } => f.write_str(what),
         }
     }
