@@ -41,6 +41,9 @@ struct Header {
     /// the memory is there. One bit a task.
     grace: Cell<u64>,
     region: Region,
+    /// The object's memory as the search sees it: a dereference reads it, a free writes it. A free that is not ordered
+    /// after every access is a race, and its order against them is then explored.
+    memory: explorer::sync::Cell<u64>,
 }
 
 /// Where an object is.
@@ -261,6 +264,10 @@ impl<T> Deref for Kptr<T> {
 
     #[track_caller]
     fn deref(&self) -> &T {
+        let h = self.header();
+        if h.region == Region::Slab {
+            h.memory.get();
+        }
         if let Some(freed) = self.freed() {
             self.use_after_free(freed, Site::here());
         }
@@ -313,6 +320,7 @@ pub(crate) fn kstatic<T: 'static>(value: T) -> Kptr<T> {
 
 fn allocate<T: 'static>(value: T, region: Region, allocated: Site) -> Kptr<T> {
     let task = explorer::current();
+    let memory = explorer::sync::Cell::new(short(type_name::<T>()), 0);
     with(|k| {
         let arena = &mut k.arena;
         if arena.serials.len() <= task.index() {
@@ -329,6 +337,7 @@ fn allocate<T: 'static>(value: T, region: Region, allocated: Site) -> Kptr<T> {
             freed: Cell::new(None),
             grace: Cell::new(0),
             region,
+            memory,
         };
         let execution = header.execution;
         let raw = Box::into_raw(Box::new(Object { header, value }));
@@ -344,6 +353,12 @@ fn allocate<T: 'static>(value: T, region: Region, allocated: Site) -> Kptr<T> {
 //= linux v7.3.4 mm/slub.c kfree
 #[track_caller]
 pub fn kfree<T>(p: Kptr<T>) {
+    p.header().memory.set(0);
+    free(p);
+}
+
+#[track_caller]
+fn free<T>(p: Kptr<T>) {
     let here = Site::here();
     let h = p.header();
     match h.freed.get() {
@@ -358,12 +373,23 @@ impl<T> Kptr<T> {
     /// Gives the object up: it is freed when the readers in `readers`, one bit a task, have left their read sections.
     #[track_caller]
     pub(crate) fn free_after(self, readers: u64) {
-        kfree(self);
+        free(self);
         let h = self.header();
         h.grace.set(readers);
         if readers != 0 {
             with(|k| k.arena.grace.push(self.header));
         }
+    }
+
+    /// The memory of a freed object of a `SLAB_TYPESAFE_BY_RCU` cache is an object of that cache again.
+    #[track_caller]
+    pub(crate) fn reuse(self) {
+        let here = Site::here();
+        let h = self.header();
+        h.freed.set(None);
+        h.grace.set(0);
+        h.allocated.set(here);
+        with(|k| k.arena.grace.retain(|g| *g != self.header));
     }
 }
 

@@ -31,6 +31,7 @@ pub mod spinlock;
 pub mod task;
 pub mod uaccess;
 pub mod wait;
+pub mod workqueue;
 pub mod world;
 pub mod ww_mutex;
 
@@ -44,8 +45,8 @@ pub mod prelude {
     pub use crate::completion::*;
     pub use crate::errno::*;
     pub use crate::file::{
-        File, FileOperations, O_CLOEXEC, alloc_file, close_fd, fd_install, fget, fput, get_file_active,
-        get_unused_fd_flags,
+        Dentry, FMODE_PATH, File, FileOperations, O_CLOEXEC, alloc_file, close_fd, dget, dput, dup,
+        fd_install, fget, fget_raw, fput, get_file_active, get_file_rcu, get_unused_fd_flags, open_path,
     };
     pub use crate::irq_work::irq_work_queue;
     pub use crate::kref::{Kref, kref_get, kref_get_unless_zero, kref_init, kref_put, kref_read};
@@ -67,5 +68,6 @@ pub mod prelude {
         prepare_to_wait_exclusive, waitqueue_active, wake_up, wake_up_all, wake_up_interruptible,
         wake_up_locked,
     };
+    pub use crate::workqueue::{INIT_WORK, WorkStruct, cancel_work_sync, flush_work, queue_work};
     pub use crate::ww_mutex::*;
 }

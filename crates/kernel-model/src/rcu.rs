@@ -160,6 +160,8 @@ fn wait(grace: Object) {
     explorer::step(GRACE.op(grace, 0, 0));
     explorer::acquired(grace, Mode::Exclusive);
     explorer::released(grace, Mode::Exclusive, "grace period over");
+    // Readers that had left before are in the past, too.
+    explorer::observe(object());
 }
 
 /// Waits until every reader that is inside of a section now has left it.

@@ -4,15 +4,16 @@
 use std::any::TypeId;
 use std::cell::RefCell;
 
-use explorer::{Object, TaskId};
+use explorer::{JoinHandle, Object, TaskId};
 
 use crate::arena::{Arena, Erased, Kptr, kstatic};
-use crate::file::FilesStruct;
+use crate::file::{File, FilesStruct};
 use crate::irq_work::IrqWorks;
 use crate::preempt::Context;
 use crate::rcu::{Rcu, rcu_barrier};
 use crate::report::report;
 use crate::task::TaskWorks;
+use crate::workqueue::drain;
 
 /// All state of the kernel of one execution that is not in the objects of modelled code.
 #[derive(Default)]
@@ -21,6 +22,10 @@ pub(crate) struct Kernel {
     pub(crate) files: Option<FilesStruct>,
     pub(crate) task_works: TaskWorks,
     pub(crate) rcu: Option<Rcu>,
+    /// Tasks that run work, until somebody has joined them.
+    pub(crate) kworkers: Vec<JoinHandle>,
+    /// Memory of freed files.
+    pub(crate) filp_cache: Vec<Kptr<File>>,
     /// Sites that have warned once.
     pub(crate) warned: Vec<&'static std::panic::Location<'static>>,
     /// Faults that may still be injected.
@@ -78,6 +83,7 @@ pub fn boot() {
 /// Ends an execution: callbacks and work that are still pending run, then everything that was allocated must have
 /// been freed (kmemleak), once every task has ended and every file has been closed.
 pub fn shutdown() {
+    drain();
     rcu_barrier();
     for leak in with(|k| k.arena.leaks()) {
         report(leak);
