@@ -12,9 +12,11 @@
 //! kernel.
 
 pub mod arena;
+pub mod bitfield;
 pub mod bitops;
 pub mod completion;
 pub mod errno;
+pub mod eventfd;
 pub mod file;
 pub mod irq_work;
 pub mod kref;
@@ -26,6 +28,7 @@ pub mod rcu;
 pub mod refcount;
 pub mod report;
 pub mod rwsem;
+pub mod sanitizer;
 pub mod sched;
 pub mod spinlock;
 pub mod task;
@@ -34,6 +37,7 @@ pub mod wait;
 pub mod workqueue;
 pub mod world;
 pub mod ww_mutex;
+pub mod xarray;
 
 pub use report::{Report, report};
 pub use world::{boot, shutdown};
@@ -41,6 +45,7 @@ pub use world::{boot, shutdown};
 /// Everything that modelled code calls, under its C name.
 pub mod prelude {
     pub use crate::arena::{Erased, Kptr, kfree, kstack, kstack_end, kzalloc};
+    pub use crate::bitfield::{Bitfield, KArray, kcalloc};
     pub use crate::bitops::*;
     pub use crate::completion::*;
     pub use crate::errno::*;

@@ -33,6 +33,15 @@ pub enum Report {
         /// Where it was freed.
         freed: Site,
     },
+    /// KASAN: an array has no such element.
+    OutOfBounds {
+        /// The index.
+        index: usize,
+        /// The elements that there are.
+        len: usize,
+        /// The access.
+        at: Site,
+    },
     /// KASAN: an object was freed twice.
     DoubleFree {
         /// The structure.
@@ -109,9 +118,10 @@ impl Report {
     /// The name of the invariant that the report breaks.
     pub fn invariant(&self) -> &'static str {
         match self {
-            Report::UseAfterFree { .. } | Report::DoubleFree { .. } | Report::NullDeref { .. } => {
-                "no-use-after-free"
-            }
+            Report::UseAfterFree { .. }
+            | Report::OutOfBounds { .. }
+            | Report::DoubleFree { .. }
+            | Report::NullDeref { .. } => "no-use-after-free",
             Report::Leak { .. } | Report::Refcount { .. } => "references-balance",
             Report::Warning { .. } | Report::Sleeping { .. } => "no-warning",
             Report::DeadBar { .. } => "no-access-to-dead-bar",
@@ -126,6 +136,7 @@ impl Report {
                 format!("{object} {}", at.at)
             }
             Report::NullDeref { pointer, at } => format!("{pointer} {}", at.at),
+            Report::OutOfBounds { at, .. } => format!("out of bounds {}", at.at),
             Report::Leak { object, allocated } => format!("{object} {}", allocated.at),
             Report::Refcount { what, counter, at } => format!("{what} {counter} {}", at.at),
             Report::Warning { what, at } => format!("{what} {}", at.at),
@@ -172,6 +183,9 @@ impl fmt::Display for Report {
             ),
             Report::NullDeref { pointer, at } => {
                 write!(f, "BUG: KASAN: null-ptr-deref in {} ({pointer})", Place(*at))
+            }
+            Report::OutOfBounds { index, len, at } => {
+                write!(f, "BUG: KASAN: slab-out-of-bounds in {} (element {index} of {len})", Place(*at))
             }
             Report::Leak { object, allocated } => {
                 write!(f, "kmemleak: unreferenced object {object}; allocated at {}", Place(*allocated))
