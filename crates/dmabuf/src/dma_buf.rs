@@ -125,8 +125,8 @@ impl fmt::Debug for DmaBufExportInfo {
 }
 
 //= linux v7.3.4 drivers/dma-buf/dma-buf.c dma_buf_release
-fn dma_buf_release(file: Kptr<File>) {
-    let Some(dmabuf) = file.private_data::<Kptr<DmaBuf>>() else { return };
+fn dma_buf_release(dentry: Kptr<Dentry>) {
+    let Some(dmabuf) = dentry.d_fsdata::<Kptr<DmaBuf>>() else { return };
 
     (dmabuf.ops.release)(dmabuf);
 
@@ -149,7 +149,7 @@ static DMA_BUF_FOPS: FileOperations =
 
 //= linux v7.3.4 drivers/dma-buf/dma-buf.c is_dma_buf_file
 fn is_dma_buf_file(file: Kptr<File>) -> bool {
-    std::ptr::eq(file.f_op, &raw const DMA_BUF_FOPS)
+    std::ptr::eq(file.f_op(), &raw const DMA_BUF_FOPS)
 }
 
 /// Makes a buffer and its file.
@@ -187,6 +187,7 @@ pub fn dma_buf_export(exp_info: DmaBufExportInfo) -> KResult<Kptr<DmaBuf>> {
     };
 
     file.set_private_data(dmabuf);
+    file.dentry().set_d_fsdata(dmabuf);
     dmabuf.file.set(Some(file));
 
     Ok(dmabuf)
@@ -337,7 +338,20 @@ pub fn dma_buf_map_attachment(
 
     /* Importers with static attachments don't wait for fences. */
     if !dma_buf_attachment_is_dynamic(attach) {
-        dma_resv_wait_timeout(&attach.dmabuf.resv, DmaResvUsage::Kernel);
+        let ret =
+            dma_resv_wait_timeout(&attach.dmabuf.resv, DmaResvUsage::Kernel, true, MAX_SCHEDULE_TIMEOUT);
+        if let Err(ret) = ret {
+            /* error_unmap: */
+            (attach.dmabuf.ops.unmap_dma_buf)(attach, sg_table, direction);
+
+            /* error_unpin: */
+            if dma_buf_pin_on_map(attach)
+                && let Some(unpin) = attach.dmabuf.ops.unpin
+            {
+                unpin(attach);
+            }
+            return Err(ret);
+        }
     }
     Ok(sg_table)
 }

@@ -8,6 +8,9 @@
 pub mod dma_buf;
 pub mod dma_buf_mapping;
 pub mod dma_fence;
+pub mod dma_fence_array;
+pub mod dma_fence_chain;
+pub mod dma_fence_unwrap;
 pub mod dma_resv;
 pub mod scatterlist;
 
@@ -16,6 +19,9 @@ pub mod prelude {
     pub use crate::dma_buf::*;
     pub use crate::dma_buf_mapping::*;
     pub use crate::dma_fence::*;
+    pub use crate::dma_fence_array::*;
+    pub use crate::dma_fence_chain::*;
+    pub use crate::dma_fence_unwrap::*;
     pub use crate::dma_resv::*;
     pub use crate::scatterlist::*;
 }
@@ -25,5 +31,8 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("dmabuf/src/dma_buf.rs", include_str!("dma_buf.rs")),
     ("dmabuf/src/dma_buf_mapping.rs", include_str!("dma_buf_mapping.rs")),
     ("dmabuf/src/dma_fence.rs", include_str!("dma_fence.rs")),
+    ("dmabuf/src/dma_fence_array.rs", include_str!("dma_fence_array.rs")),
+    ("dmabuf/src/dma_fence_chain.rs", include_str!("dma_fence_chain.rs")),
+    ("dmabuf/src/dma_fence_unwrap.rs", include_str!("dma_fence_unwrap.rs")),
     ("dmabuf/src/dma_resv.rs", include_str!("dma_resv.rs")),
 ];

@@ -5,9 +5,13 @@
 //! objects stay in quarantine until the execution ends. A dereference of a freed object is a KASAN report, after
 //! which the access goes on with the stale object, as it does on a kernel that only warns.
 //!
+//! A pointer may lead to a member of an object ([`Kptr::member`], `&p->base`) and back
+//! ([`Kptr::container_of`]). Memory that is freed after a grace period ([`crate::rcu`]) may be read by those who were
+//! inside of a read section when it was given up, and by nobody else once they have left it.
+//!
 //! This is the one file of the crate with `unsafe`. The guarantee: an object lives, at a fixed address, from
-//! `kzalloc` until the `boot` of the next execution; a pointer carries the number of its execution, and its
-//! dereference in any other panics before memory is touched.
+//! `kzalloc` until the `boot` of the next execution, and is never borrowed mutably; a pointer carries the number of
+//! its execution, and its dereference in any other panics before memory is touched.
 
 use std::any::{TypeId, type_name};
 use std::cell::Cell;
@@ -24,14 +28,30 @@ use crate::report::{Report, Site, report};
 use crate::world::with;
 
 /// What precedes every object.
+#[derive(Debug)]
 struct Header {
     /// Sequence number of the allocation within its execution and task: the object's name in state and reports.
     serial: u64,
     execution: u64,
     type_id: TypeId,
     type_name: &'static str,
-    allocated: Site,
+    allocated: Cell<Site>,
     freed: Cell<Option<Site>>,
+    /// Readers that were inside of a read section when the object was given up, and are still: until they have left,
+    /// the memory is there. One bit a task.
+    grace: Cell<u64>,
+    region: Region,
+    /// The object's memory as the search sees it: a dereference reads it, a free writes it. A free that is not ordered
+    /// after every access is a race, and its order against them is then explored.
+    memory: explorer::sync::Cell<u64>,
+}
+
+/// Where an object is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Region {
+    Slab,
+    Stack,
+    Static,
 }
 
 /// The header comes first, whatever the value is: an erased pointer relies on it.
@@ -61,6 +81,8 @@ pub(crate) struct Arena {
     objects: Vec<NonNull<dyn AnyObject>>,
     /// Allocations of each task so far.
     serials: Vec<u32>,
+    /// Objects that are given up and wait for readers.
+    grace: Vec<NonNull<Header>>,
 }
 
 thread_local! {
@@ -73,7 +95,7 @@ impl Default for Arena {
         let execution = EXECUTIONS.get() + 1;
         EXECUTIONS.set(execution);
         EXECUTION.set(execution);
-        Arena { execution, objects: Vec::new(), serials: Vec::new() }
+        Arena { execution, objects: Vec::new(), serials: Vec::new(), grace: Vec::new() }
     }
 }
 
@@ -94,16 +116,28 @@ impl Arena {
         let live = |o: &NonNull<dyn AnyObject>| {
             // SAFETY: as in `Drop`: the object lives until the arena is dropped.
             let h = unsafe { o.as_ref() }.header();
-            h.freed.get().is_none().then_some((h.type_name, h.allocated))
+            (h.freed.get().is_none() && h.region == Region::Slab).then_some((h.type_name, h.allocated.get()))
         };
         let objects: Vec<_> = self.objects.iter().filter_map(live).collect();
         (!objects.is_empty()).then_some(Report::Leak { objects })
     }
+
+    /// The task with this bit has left its read section.
+    pub(crate) fn reader_left(&mut self, bit: u64) {
+        self.grace.retain(|h| {
+            // SAFETY: as in `Drop`: the header is part of an object of this arena, which lives until the arena is
+            // dropped, and is only ever borrowed shared.
+            let h = unsafe { h.as_ref() };
+            h.grace.set(h.grace.get() & !bit);
+            h.grace.get() != 0
+        });
+    }
 }
 
-/// A pointer to a kernel object.
+/// A pointer to a kernel object, or to a member of one.
 pub struct Kptr<T> {
-    object: NonNull<Object<T>>,
+    header: NonNull<Header>,
+    value: NonNull<T>,
     execution: u64,
     marker: PhantomData<*const T>,
 }
@@ -118,7 +152,7 @@ impl<T> Copy for Kptr<T> {}
 
 impl<T> PartialEq for Kptr<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.object == other.object && self.execution == other.execution
+        self.value == other.value && self.execution == other.execution
     }
 }
 
@@ -137,22 +171,64 @@ impl<T> fmt::Debug for Kptr<T> {
 }
 
 impl<T> Kptr<T> {
-    fn object(&self) -> &Object<T> {
+    fn header(&self) -> &Header {
         assert!(self.execution == EXECUTION.get(), "a kernel pointer was kept from one execution to another");
-        // SAFETY: the object was allocated in the execution that runs (checked above) and lives, unmoved, until
-        // the arena of that execution is dropped, which happens when no task of it runs. Objects are never handed
-        // out by `&mut`. The pointer has the type that it was allocated with, or `Erased`, whose object is a prefix
-        // of every object: the header, and a value of no size.
-        unsafe { self.object.as_ref() }
+        // SAFETY: the object was allocated in the execution that runs (checked above) and lives, unmoved, until the
+        // arena of that execution is dropped, which happens when no task of it runs. Objects are never borrowed
+        // mutably. The header is the first field of the object, whatever its type.
+        unsafe { self.header.as_ref() }
     }
 
-    fn header(&self) -> &Header {
-        &self.object().header
+    fn value(&self) -> &T {
+        let _alive = self.header();
+        // SAFETY: the object is there (see `header`). `value` is the object's value, of the type that it was allocated
+        // with (checked by `container_of`), or a member of it that `member` was given a shared reference to, or
+        // `Erased`, which has no size. Nothing of an object is ever borrowed mutably or moved out.
+        unsafe { self.value.as_ref() }
+    }
+
+    /// `&p->member`: a pointer to a part of the object. It is no access.
+    pub fn member<U>(self, f: impl for<'a> FnOnce(&'a T) -> &'a U) -> Kptr<U> {
+        Kptr {
+            header: self.header,
+            value: NonNull::from(f(self.value())),
+            execution: self.execution,
+            marker: PhantomData,
+        }
+    }
+
+    /// `container_of`, if the object was allocated as a `U`: the pointer to the whole object.
+    pub fn try_container_of<U: 'static>(self) -> Option<Kptr<U>> {
+        if self.header().type_id != TypeId::of::<U>() {
+            return None;
+        }
+        let object: *mut Object<U> = self.header.cast().as_ptr();
+        // SAFETY: `header` points to the start of a live `Object<U>`: the type was checked above, and the pointer was
+        // made from the whole allocation. The address of its value is not null.
+        let value = unsafe { NonNull::new_unchecked(&raw mut (*object).value) };
+        Some(Kptr { header: self.header, value, execution: self.execution, marker: PhantomData })
+    }
+
+    /// `container_of`: the pointer to the whole object.
+    ///
+    /// # Panics
+    /// When the object is of another type: the modelled code is wrong about what is on its list.
+    pub fn container_of<U: 'static>(self) -> Kptr<U> {
+        match self.try_container_of() {
+            Some(p) => p,
+            None => panic!("{} is no {}", self.header().type_name, type_name::<U>()),
+        }
     }
 
     /// Whether the object has been freed.
     pub fn is_freed(&self) -> bool {
-        self.header().freed.get().is_some()
+        self.freed().is_some()
+    }
+
+    /// Where it was freed, if the current task may no longer touch it.
+    fn freed(&self) -> Option<Site> {
+        let h = self.header();
+        h.freed.get().filter(|_| h.grace.get() == 0)
     }
 
     /// A number that names the object, the same in every interleaving.
@@ -163,26 +239,23 @@ impl<T> Kptr<T> {
     #[cold]
     fn use_after_free(&self, freed: Site, at: Site) {
         let h = self.header();
-        report(Report::UseAfterFree { object: h.type_name, at, allocated: h.allocated, freed });
+        let bug = match h.region {
+            Region::Stack => "use-after-scope",
+            Region::Slab | Region::Static => "slab-use-after-free",
+        };
+        report(Report::UseAfterFree { bug, object: h.type_name, at, allocated: h.allocated.get(), freed });
     }
 }
 
 impl<T: 'static> Kptr<T> {
     /// The same pointer without its type, as it stands in a list that several kinds of owner share.
     pub fn erase(self) -> Kptr<Erased> {
-        Kptr { object: self.object.cast(), execution: self.execution, marker: PhantomData }
-    }
-}
-
-impl Kptr<Erased> {
-    /// `container_of`: the pointer with its type again.
-    ///
-    /// # Panics
-    /// When the object is of another type: the modelled code is wrong about what is on its list.
-    pub fn container_of<T: 'static>(self) -> Kptr<T> {
-        let header = self.header();
-        assert!(header.type_id == TypeId::of::<T>(), "{} is no {}", header.type_name, type_name::<T>());
-        Kptr { object: self.object.cast(), execution: self.execution, marker: PhantomData }
+        Kptr {
+            header: self.header,
+            value: self.header.cast(),
+            execution: self.execution,
+            marker: PhantomData,
+        }
     }
 }
 
@@ -191,10 +264,14 @@ impl<T> Deref for Kptr<T> {
 
     #[track_caller]
     fn deref(&self) -> &T {
-        if let Some(freed) = self.header().freed.get() {
+        let h = self.header();
+        if h.region == Region::Slab {
+            h.memory.get();
+        }
+        if let Some(freed) = self.freed() {
             self.use_after_free(freed, Site::here());
         }
-        &self.object().value
+        self.value()
     }
 }
 
@@ -220,9 +297,31 @@ pub fn kzalloc<T: 'static>(value: T) -> KResult<Kptr<T>> {
     if crate::task::fail_allocation() {
         return Err(ENOMEM);
     }
+    Ok(allocate(value, Region::Slab, Site::here()))
+}
+
+/// An object on the current task's stack: what C declares as a local variable and gives away by address.
+#[track_caller]
+pub fn kstack<T: 'static>(value: T) -> Kptr<T> {
+    allocate(value, Region::Stack, Site::here())
+}
+
+/// The end of the scope of a [`kstack`] object.
+#[track_caller]
+pub fn kstack_end<T>(p: Kptr<T>) {
+    p.header().freed.set(Some(Site::here()));
+}
+
+/// A static object of a module; see [`crate::world::module_static`].
+#[track_caller]
+pub(crate) fn kstatic<T: 'static>(value: T) -> Kptr<T> {
+    allocate(value, Region::Static, Site::here())
+}
+
+fn allocate<T: 'static>(value: T, region: Region, allocated: Site) -> Kptr<T> {
     let task = explorer::current();
-    let allocated = Site::here();
-    Ok(with(|k| {
+    let memory = explorer::sync::Cell::new(short(type_name::<T>()), 0);
+    with(|k| {
         let arena = &mut k.arena;
         if arena.serials.len() <= task.index() {
             arena.serials.resize(task.index() + 1, 0);
@@ -234,29 +333,63 @@ pub fn kzalloc<T: 'static>(value: T) -> KResult<Kptr<T>> {
             execution: arena.execution,
             type_id: TypeId::of::<T>(),
             type_name: short(type_name::<T>()),
-            allocated,
+            allocated: Cell::new(allocated),
             freed: Cell::new(None),
+            grace: Cell::new(0),
+            region,
+            memory,
         };
         let execution = header.execution;
         let raw = Box::into_raw(Box::new(Object { header, value }));
-        // SAFETY: `Box::into_raw` gives a pointer that is not null.
-        let object = unsafe { NonNull::new_unchecked(raw) };
+        // SAFETY: `Box::into_raw` gives a pointer that is not null, and so are the addresses of the object's parts.
+        let (object, value) =
+            unsafe { (NonNull::new_unchecked(raw), NonNull::new_unchecked(&raw mut (*raw).value)) };
         arena.objects.push(object);
-        Kptr { object, execution, marker: PhantomData }
-    }))
+        Kptr { header: object.cast(), value, execution, marker: PhantomData }
+    })
 }
 
 /// Frees an object; a second time is a KASAN report.
 //= linux v7.3.4 mm/slub.c kfree
 #[track_caller]
 pub fn kfree<T>(p: Kptr<T>) {
+    p.header().memory.set(0);
+    free(p);
+}
+
+#[track_caller]
+fn free<T>(p: Kptr<T>) {
     let here = Site::here();
     let h = p.header();
     match h.freed.get() {
         Some(freed) => {
-            report(Report::DoubleFree { object: h.type_name, at: here, allocated: h.allocated, freed });
+            report(Report::DoubleFree { object: h.type_name, at: here, allocated: h.allocated.get(), freed });
         }
         None => h.freed.set(Some(here)),
+    }
+}
+
+impl<T> Kptr<T> {
+    /// Gives the object up: it is freed when the readers in `readers`, one bit a task, have left their read sections.
+    #[track_caller]
+    pub(crate) fn free_after(self, readers: u64) {
+        free(self);
+        let h = self.header();
+        h.grace.set(readers);
+        if readers != 0 {
+            with(|k| k.arena.grace.push(self.header));
+        }
+    }
+
+    /// The memory of a freed object of a `SLAB_TYPESAFE_BY_RCU` cache is an object of that cache again.
+    #[track_caller]
+    pub(crate) fn reuse(self) {
+        let here = Site::here();
+        let h = self.header();
+        h.freed.set(None);
+        h.grace.set(0);
+        h.allocated.set(here);
+        with(|k| k.arena.grace.retain(|g| *g != self.header));
     }
 }
 

@@ -53,6 +53,7 @@ errnos! {
     EOPNOTSUPP = 95, "Operation not supported on transport endpoint";
     EALREADY = 114, "Operation already in progress";
     ETIMEDOUT = 110, "Connection timed out";
+    ERESTARTSYS = 512, "Restart the system call, unless a handler says otherwise";
 }
 
 impl fmt::Debug for Errno {

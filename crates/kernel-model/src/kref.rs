@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `struct kref`: include/linux/kref.h.
 
-use crate::refcount::{RefcountT, refcount_dec_and_test, refcount_inc, refcount_read, refcount_set};
+use crate::refcount::{
+    RefcountT, refcount_dec_and_test, refcount_inc, refcount_inc_not_zero, refcount_read, refcount_set,
+};
 
 /// A reference count with a release function.
 #[derive(Debug)]
@@ -33,6 +35,13 @@ pub fn kref_read(kref: &Kref) -> i32 {
 #[track_caller]
 pub fn kref_get(kref: &Kref) {
     refcount_inc(&kref.0);
+}
+
+/// Takes a reference unless there is none; says whether it did.
+//= linux v7.3.4 include/linux/kref.h kref_get_unless_zero
+#[track_caller]
+pub fn kref_get_unless_zero(kref: &Kref) -> bool {
+    refcount_inc_not_zero(&kref.0)
 }
 
 /// Drops a reference; calls `release` if it was the last, and says so.

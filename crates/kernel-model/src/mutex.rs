@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `struct mutex`: kernel/locking/mutex.c, include/linux/mutex.h.
 
+use crate::errno::{EINTR, KResult};
+use crate::preempt::might_sleep;
 use crate::report::{Report, Site, report};
+use crate::task::fault;
 
 /// A mutex.
 #[derive(Debug)]
@@ -20,7 +23,34 @@ pub fn mutex_init(name: &'static str) -> Mutex {
 //= linux v7.3.4 kernel/locking/mutex.c mutex_lock
 #[track_caller]
 pub fn mutex_lock(lock: &Mutex) {
+    might_sleep();
     lock.lock.lock();
+}
+
+/// Acquires the mutex, unless a signal comes while it waits.
+///
+/// # Errors
+/// `EINTR`: the fault budget had a signal come while the mutex was not free.
+//= linux v7.3.4 kernel/locking/mutex.c mutex_lock_interruptible
+#[track_caller]
+pub fn mutex_lock_interruptible(lock: &Mutex) -> KResult {
+    might_sleep();
+    if !fault("signal") {
+        lock.lock.lock();
+    } else if !lock.lock.trylock() {
+        return Err(EINTR);
+    }
+    Ok(())
+}
+
+/// As [`mutex_lock_interruptible`], for fatal signals only.
+///
+/// # Errors
+/// `EINTR`.
+//= linux v7.3.4 kernel/locking/mutex.c mutex_lock_killable
+#[track_caller]
+pub fn mutex_lock_killable(lock: &Mutex) -> KResult {
+    mutex_lock_interruptible(lock)
 }
 
 /// Tries to acquire the mutex.

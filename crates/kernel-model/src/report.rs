@@ -22,6 +22,8 @@ pub struct Site {
 pub enum Report {
     /// KASAN: a freed object was dereferenced.
     UseAfterFree {
+        /// The kernel's word: `slab-use-after-free` or `use-after-scope`.
+        bug: &'static str,
         /// The structure.
         object: &'static str,
         /// The access.
@@ -30,6 +32,15 @@ pub enum Report {
         allocated: Site,
         /// Where it was freed.
         freed: Site,
+    },
+    /// KASAN: an array has no such element.
+    OutOfBounds {
+        /// The index.
+        index: usize,
+        /// The elements that there are.
+        len: usize,
+        /// The access.
+        at: Site,
     },
     /// KASAN: an object was freed twice.
     DoubleFree {
@@ -70,6 +81,21 @@ pub enum Report {
         /// The place.
         at: Site,
     },
+    /// A function that may sleep was called where sleeping is forbidden.
+    Sleeping {
+        /// The kernel's words.
+        what: &'static str,
+        /// The call.
+        at: Site,
+        /// Nesting of disabled preemption.
+        in_atomic: u32,
+        /// Nesting of disabled interrupts.
+        irqs_disabled: u32,
+        /// Nesting of RCU read sections.
+        rcu_depth: u32,
+        /// Where the context became atomic.
+        since: Site,
+    },
     /// A device access reached a BAR that does not decode.
     DeadBar {
         /// What happened, in one sentence.
@@ -90,11 +116,12 @@ impl Report {
     /// The name of the invariant that the report breaks.
     pub fn invariant(&self) -> &'static str {
         match self {
-            Report::UseAfterFree { .. } | Report::DoubleFree { .. } | Report::NullDeref { .. } => {
-                "no-use-after-free"
-            }
+            Report::UseAfterFree { .. }
+            | Report::OutOfBounds { .. }
+            | Report::DoubleFree { .. }
+            | Report::NullDeref { .. } => "no-use-after-free",
             Report::Leak { .. } | Report::Refcount { .. } => "references-balance",
-            Report::Warning { .. } => "no-warning",
+            Report::Warning { .. } | Report::Sleeping { .. } => "no-warning",
             Report::DeadBar { .. } => "no-access-to-dead-bar",
             Report::Broken { invariant, .. } => invariant,
         }
@@ -107,11 +134,13 @@ impl Report {
                 format!("{object} {}", at.at)
             }
             Report::NullDeref { pointer, at } => format!("{pointer} {}", at.at),
+            Report::OutOfBounds { at, .. } => format!("out of bounds {}", at.at),
             Report::Leak { objects } => {
                 objects.iter().map(|(object, site)| format!("{object} {} ", site.at)).collect()
             }
             Report::Refcount { what, counter, at } => format!("{what} {counter} {}", at.at),
             Report::Warning { what, at } => format!("{what} {}", at.at),
+            Report::Sleeping { what, at, since, .. } => format!("{what} {} {}", at.at, since.at),
             Report::DeadBar { kind, .. } => kind.clone(),
             Report::Broken { what, .. } => what.clone(),
         };
@@ -138,9 +167,9 @@ impl fmt::Display for Place {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Report::UseAfterFree { object, at, allocated, freed } => write!(
+            Report::UseAfterFree { bug, object, at, allocated, freed } => write!(
                 f,
-                "BUG: KASAN: slab-use-after-free in {} ({object}); allocated at {}, freed at {}",
+                "BUG: KASAN: {bug} in {} ({object}); allocated at {}, freed at {}",
                 Place(*at),
                 Place(*allocated),
                 Place(*freed)
@@ -155,6 +184,9 @@ impl fmt::Display for Report {
             Report::NullDeref { pointer, at } => {
                 write!(f, "BUG: KASAN: null-ptr-deref in {} ({pointer})", Place(*at))
             }
+            Report::OutOfBounds { index, len, at } => {
+                write!(f, "BUG: KASAN: slab-out-of-bounds in {} (element {index} of {len})", Place(*at))
+            }
             Report::Leak { objects } => {
                 let list =
                     |(object, site): &(&str, Site)| format!("{object} (allocated at {})", Place(*site));
@@ -165,6 +197,13 @@ impl fmt::Display for Report {
                 write!(f, "refcount_t: {what} ({counter} at {})", Place(*at))
             }
             Report::Warning { what, at } => write!(f, "WARNING: {what} at {}", Place(*at)),
+            Report::Sleeping { what, at, in_atomic, irqs_disabled, rcu_depth, since } => write!(
+                f,
+                "BUG: {what} at {}; in_atomic(): {in_atomic}, irqs_disabled(): {irqs_disabled}, RCU nest depth: \
+                 {rcu_depth}; preemption disabled at {}",
+                Place(*at),
+                Place(*since)
+            ),
             Report::DeadBar { what, .. } | Report::Broken { what, .. } => f.write_str(what),
         }
     }

@@ -6,7 +6,10 @@
 
 use explorer::{Mode, holds};
 
+use crate::errno::{EINTR, KResult};
+use crate::preempt::might_sleep;
 use crate::report::{Report, Site, report};
+use crate::task::fault;
 
 /// A reader-writer semaphore.
 #[derive(Debug)]
@@ -25,7 +28,40 @@ pub fn init_rwsem(name: &'static str) -> RwSemaphore {
 //= linux v7.3.4 kernel/locking/rwsem.c down_read
 #[track_caller]
 pub fn down_read(sem: &RwSemaphore) {
+    might_sleep();
     sem.sem.down_read();
+}
+
+/// Locks for reading, unless a signal comes while it waits.
+///
+/// # Errors
+/// `EINTR`: the fault budget had one come while the semaphore was not free.
+//= linux v7.3.4 kernel/locking/rwsem.c down_read_interruptible
+#[track_caller]
+pub fn down_read_interruptible(sem: &RwSemaphore) -> KResult {
+    might_sleep();
+    if !fault("signal") {
+        sem.sem.down_read();
+    } else if !sem.sem.down_read_trylock() {
+        return Err(EINTR);
+    }
+    Ok(())
+}
+
+/// Locks for reading, unless a fatal signal comes while it waits.
+///
+/// # Errors
+/// `EINTR`: the fault budget had one come while the semaphore was not free.
+//= linux v7.3.4 kernel/locking/rwsem.c down_read_killable
+#[track_caller]
+pub fn down_read_killable(sem: &RwSemaphore) -> KResult {
+    might_sleep();
+    if !fault("signal") {
+        sem.sem.down_read();
+    } else if !sem.sem.down_read_trylock() {
+        return Err(EINTR);
+    }
+    Ok(())
 }
 
 /// Tries to lock for reading.
@@ -39,7 +75,24 @@ pub fn down_read_trylock(sem: &RwSemaphore) -> bool {
 //= linux v7.3.4 kernel/locking/rwsem.c down_write
 #[track_caller]
 pub fn down_write(sem: &RwSemaphore) {
+    might_sleep();
     sem.sem.down_write();
+}
+
+/// Locks for writing, unless a fatal signal comes while it waits.
+///
+/// # Errors
+/// `EINTR`: the fault budget had one come while the semaphore was not free.
+//= linux v7.3.4 kernel/locking/rwsem.c down_write_killable
+#[track_caller]
+pub fn down_write_killable(sem: &RwSemaphore) -> KResult {
+    might_sleep();
+    if !fault("signal") {
+        sem.sem.down_write();
+    } else if !sem.sem.down_write_trylock() {
+        return Err(EINTR);
+    }
+    Ok(())
 }
 
 /// Tries to lock for writing.

@@ -56,9 +56,24 @@ pub fn syscall<R>(name: &'static str, f: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Sets how many faults the execution may still have: failing allocations, signals, reuse of freed files. 0 after
+/// [`crate::boot`].
+pub fn set_fault_budget(n: u32) {
+    with(|k| k.fault_budget = n);
+}
+
+/// Whether something goes wrong here that may go wrong at any time. Both answers are explored while the execution's
+/// fault budget lasts; then it does not. `what` is the word in traces.
+pub fn fault(what: &str) -> bool {
+    if with(|k| k.fault_budget) == 0 || explorer::choose(2) == 0 {
+        return false;
+    }
+    with(|k| k.fault_budget -= 1);
+    explorer::note(|| format!("fault: {what}"));
+    true
+}
+
 /// Whether the allocation that is asked for now fails: a choice, while the execution's fault budget lasts.
-///
-/// The budget is 0: no allocation fails yet.
 pub fn fail_allocation() -> bool {
-    false
+    fault("allocation fails")
 }

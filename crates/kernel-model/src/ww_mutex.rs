@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `struct ww_mutex` without an acquire context: a mutex (kernel/locking/ww_mutex.h, include/linux/ww_mutex.h).
 
+use crate::preempt::might_sleep;
 use crate::report::{Report, Site, report};
 
 /// A wound/wait mutex.
@@ -21,7 +22,15 @@ pub fn ww_mutex_init(name: &'static str) -> WwMutex {
 /// In C: `ww_mutex_lock`, include/linux/ww_mutex.h.
 #[track_caller]
 pub fn ww_mutex_lock(lock: &WwMutex) {
+    might_sleep();
     lock.lock.lock();
+}
+
+/// Tries to acquire the mutex outside of any context.
+//= linux v7.3.4 kernel/locking/mutex.c ww_mutex_trylock
+#[track_caller]
+pub fn ww_mutex_trylock(lock: &WwMutex) -> bool {
+    lock.lock.trylock()
 }
 
 /// Releases the mutex.

@@ -373,7 +373,12 @@ pub(super) fn vfio_pci_dma_buf_move(vdev: Vdev, revoked: bool) {
                 priv_.revoked.set(true);
             }
             dma_buf_invalidate_mappings(priv_.dmabuf());
-            dma_resv_wait_timeout(&priv_.dmabuf().resv, DmaResvUsage::Bookkeep);
+            let _ = dma_resv_wait_timeout(
+                &priv_.dmabuf().resv,
+                DmaResvUsage::Bookkeep,
+                false,
+                MAX_SCHEDULE_TIMEOUT,
+            );
             dma_resv_unlock(&priv_.dmabuf().resv);
             if revoked {
                 kref_put(&priv_.kref, || vfio_pci_dma_buf_done(priv_));
