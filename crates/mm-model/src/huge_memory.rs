@@ -77,8 +77,8 @@ pub fn vmf_insert_pfn_pud(vmf: &VmFault, pfn: u64, write: bool) -> VmFaultT {
     insert_pud(vmf.vma, addr, pfn, write)
 }
 
-/// A write to a read-only large leaf of frames: a driver with `huge_fault` is asked; if it falls back, the leaf goes and
-/// small pages are faulted.
+/// A write to a read-only large leaf of frames: a driver with `huge_fault` is asked; if it falls back, the leaf goes
+/// and small pages are faulted.
 ///
 /// In C: `wp_huge_pmd` and `wp_huge_pud`, mm/memory.c.
 #[track_caller]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The VMAs of a file by the pages that they map: mm/interval_tree.c.
 //!
-//! VMAs stand in the order of their first page and, where that is the same, of their insertion. The order is part of the
-//! promise: a child of `fork()` and the target of a move come after their source, so that a walk that misses an entry
-//! at the source finds it at the target. A query costs O(log n) and the VMAs that begin within the longest VMA's
+//! VMAs stand in the order of their first page and, where that is the same, of their insertion. The order is part of
+//! the promise: a child of `fork()` and the target of a move come after their source, so that a walk that misses an
+//! entry at the source finds it at the target. A query costs O(log n) and the VMAs that begin within the longest VMA's
 //! length before the range.
 
 use std::collections::BTreeMap;

@@ -26,8 +26,8 @@ fn madvise_dontneed_single_vma(tlb: &MmuGather, vma: Kptr<VmAreaStruct>, start: 
 /// tries the VMA lock first for a range in one VMA.
 ///
 /// # Errors
-/// `EINVAL` for an unaligned start or a mapping of frames; `ENOMEM` when part of the range is not mapped, after the rest
-/// was done.
+/// `EINVAL` for an unaligned start or a mapping of frames; `ENOMEM` when part of the range is not mapped, after the
+/// rest was done.
 //= linux v7.3.4 mm/madvise.c do_madvise
 #[track_caller]
 pub fn do_madvise(mm: Kptr<MmStruct>, start: u64, len: u64) -> KResult {

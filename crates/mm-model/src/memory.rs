@@ -2,8 +2,8 @@
 //! Faults: the fault half of mm/memory.c, in the order of the C.
 //!
 //! A fault tries the largest leaf first: 1 GiB, then 2 MiB by `huge_fault`, then a page by `fault`. A handler that
-//! says [`VM_FAULT_FALLBACK`] is asked for the next smaller one. `fault` of a file runs under `mmap_lock`, not under the
-//! VMA lock: the fault is repeated with it.
+//! says [`VM_FAULT_FALLBACK`] is asked for the next smaller one. `fault` of a file runs under `mmap_lock`, not under
+//! the VMA lock: the fault is repeated with it.
 
 use std::cell::Cell as StdCell;
 
@@ -377,8 +377,8 @@ fn sanitize_fault_flags(vma: Kptr<VmAreaStruct>, flags: u32) -> VmFaultT {
 
 /// Resolves a fault.
 ///
-/// Context: `mmap_lock` or, with [`FAULT_FLAG_VMA_LOCK`], the VMA lock is held for reading; the latter is dropped if the
-/// result has [`VM_FAULT_RETRY`].
+/// Context: `mmap_lock` or, with [`FAULT_FLAG_VMA_LOCK`], the VMA lock is held for reading; the latter is dropped if
+/// the result has [`VM_FAULT_RETRY`].
 //= linux v7.3.4 mm/memory.c handle_mm_fault
 #[track_caller]
 pub fn handle_mm_fault(vma: Kptr<VmAreaStruct>, address: u64, flags: u32) -> VmFaultT {

@@ -40,8 +40,8 @@ pub(crate) fn get_unmapped_area(mm: Kptr<MmStruct>, len: u64, pgoff: u64) -> KRe
     }
 }
 
-/// Maps `len` bytes of a file from page `pgoff` on, or anonymous memory. `fixed`: an address at which whatever is there
-/// goes first. `flags`: `VM_READ`, `VM_WRITE`, `VM_EXEC`, and `VM_SHARED | VM_MAYSHARE` for a shared mapping.
+/// Maps `len` bytes of a file from page `pgoff` on, or anonymous memory. `fixed`: an address at which whatever is
+/// there goes first. `flags`: `VM_READ`, `VM_WRITE`, `VM_EXEC`, and `VM_SHARED | VM_MAYSHARE` for a shared mapping.
 ///
 /// Context: `mmap_lock` held for write.
 ///

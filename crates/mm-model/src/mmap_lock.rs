@@ -7,8 +7,8 @@
 //! and so drops all VMA locks at once.
 //!
 //! `vm_refcnt` is 0 for a detached VMA, 1 for an attached one, and one more a reader;
-//! [`VM_REFCNT_EXCLUDE_READERS_FLAG`] is added while a writer waits. VMAs are not reused for other address spaces here,
-//! so that `vma_start_read` need not look at `vm_mm`.
+//! [`VM_REFCNT_EXCLUDE_READERS_FLAG`] is added while a writer waits. VMAs are not reused for other address spaces
+//! here, so that `vma_start_read` need not look at `vm_mm`.
 
 use kernel_model::prelude::*;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Collected teardown: mm/mmu_gather.c. What a walk clears is remembered; at the end one shootdown covers all of it, and
-//! only then pages are freed.
+//! Collected teardown: mm/mmu_gather.c. What a walk clears is remembered; at the end one shootdown covers all of it,
+//! and only then pages are freed.
 
 use std::cell::{Cell, RefCell};
 

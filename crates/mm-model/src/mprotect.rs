@@ -11,8 +11,8 @@ use crate::pgprot::*;
 use crate::pgtable::*;
 use crate::vma::*;
 
-/// Gives the entries of a range a new protection; frames and memory types stay. A large leaf that is only touched goes,
-/// as one that would be split.
+/// Gives the entries of a range a new protection; frames and memory types stay. A large leaf that is only touched
+/// goes, as one that would be split.
 //= linux v7.3.4 mm/mprotect.c change_protection
 #[track_caller]
 fn change_protection(tlb: &MmuGather, vma: Kptr<VmAreaStruct>, start: u64, end: u64) {

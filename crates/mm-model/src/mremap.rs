@@ -117,8 +117,8 @@ fn check_mremap_params(addr: u64, old_len: u64, new_len: u64, flags: u32, new_ad
     Ok(())
 }
 
-/// The system call: changes the length of a mapping, or moves it. `old_len` of 0 (a second mapping of the same pages) is
-/// not modelled and gives `EINVAL`.
+/// The system call: changes the length of a mapping, or moves it. `old_len` of 0 (a second mapping of the same pages)
+/// is not modelled and gives `EINVAL`.
 ///
 /// # Errors
 /// `EINVAL` for arguments that make no sense, `EFAULT` for a range that is not in one VMA and for an expansion of

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Protection bits and memory types of page table entries: arch/x86/include/asm/pgtable_types.h, in the header's order.
+//! Protection bits and memory types of page table entries: arch/x86/include/asm/pgtable_types.h, in the header's
+//! order.
 //!
 //! An entry is a word as x86 has it: the frame number from bit 12 on, the flags around it. At the 2 MiB and 1 GiB
 //! levels bit 7 says that the entry is a leaf, and the PAT bit is bit 12 instead; see [`pgprot_4k_2_large`].

@@ -369,8 +369,8 @@ impl PageTable {
         }
     }
 
-    /// Clears the leaves that touch `start..end`; a leaf that is only touched goes whole, and a later fault brings back
-    /// what is wanted of it, as with the kernel's large leaves of special mappings. Gives their number.
+    /// Clears the leaves that touch `start..end`; a leaf that is only touched goes whole, and a later fault brings
+    /// back what is wanted of it, as with the kernel's large leaves of special mappings. Gives their number.
     pub fn zap(&mut self, start: u64, end: u64) -> usize {
         let before = self.leaves;
         self.for_each(start, end, |_| 0);

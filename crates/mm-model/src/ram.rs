@@ -67,8 +67,8 @@ impl PhysMem {
         }
     }
 
-    /// A zeroed page with one reference. Frames are not reused within an execution, so that an access to a freed page is
-    /// seen for what it is.
+    /// A zeroed page with one reference. Frames are not reused within an execution, so that an access to a freed page
+    /// is seen for what it is.
     pub fn alloc_page(&self) -> u64 {
         let pfn = self.next.replace(self.next.get() + 1);
         self.pages.borrow_mut().insert(pfn, Page { refs: 1, words: BTreeMap::new() });

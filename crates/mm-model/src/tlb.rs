@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The memory management unit: one page table, the TLBs of the CPUs that run on it, and shootdown.
 //!
-//! What the mm relies on: when a shootdown returns, no TLB holds an entry of its range, and no access that went through
-//! one is still under way. So an access takes two steps, translation and the access itself; a shootdown waits for
-//! those that are between the two, as the answer to an inter-processor interrupt does, which a CPU gives between two
-//! instructions. Until then a CPU goes on using what its TLB holds, whatever the page table says: that is the stale
-//! entry that a search can reach.
+//! What the mm relies on: when a shootdown returns, no TLB holds an entry of its range, and no access that went
+//! through one is still under way. So an access takes two steps, translation and the access itself; a shootdown waits
+//! for those that are between the two, as the answer to an inter-processor interrupt does, which a CPU gives between
+//! two instructions. Until then a CPU goes on using what its TLB holds, whatever the page table says: that is the
+//! stale entry that a search can reach.
 //!
-//! Each task is a CPU of its own. An entry enters a TLB by a walk and leaves it by a shootdown, or when a write meets a
-//! read-only entry; entries are not evicted for want of room. A shootdown empties all TLBs in one step.
+//! Each task is a CPU of its own. An entry enters a TLB by a walk and leaves it by a shootdown, or when a write meets
+//! a read-only entry; entries are not evicted for want of room. A shootdown empties all TLBs in one step.
 
 use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;

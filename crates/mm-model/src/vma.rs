@@ -57,8 +57,8 @@ pub(crate) fn vm_area_dup(mm: Kptr<MmStruct>, orig: Kptr<VmAreaStruct>) -> KResu
     Ok(new)
 }
 
-/// Frees a VMA. Its memory serves VMAs only (`SLAB_TYPESAFE_BY_RCU`), so that who found it without a lock may still look
-/// at it: it is freed for good with the address space.
+/// Frees a VMA. Its memory serves VMAs only (`SLAB_TYPESAFE_BY_RCU`), so that who found it without a lock may still
+/// look at it: it is freed for good with the address space.
 ///
 /// In C: `vm_area_free`, mm/vma_init.c.
 pub(crate) fn vm_area_free(vma: Kptr<VmAreaStruct>) {

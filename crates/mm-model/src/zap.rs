@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Teardown of mappings: the zap half of mm/memory.c, in the order of the C.
 //!
-//! The guarantee of [`unmap_mapping_range`]: when it returns, no CPU of any process reaches the range through a mapping
-//! that existed when it was called, and no access through one is still under way. It does not keep new faults out; that
-//! is the caller's, by a lock that its fault handler takes.
+//! The guarantee of [`unmap_mapping_range`]: when it returns, no CPU of any process reaches the range through a
+//! mapping that existed when it was called, and no access through one is still under way. It does not keep new faults
+//! out; that is the caller's, by a lock that its fault handler takes.
 
 use kernel_model::prelude::*;
 

@@ -54,7 +54,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn agrees_with_a_flat_map(acts in prop::collection::vec(act(), 1..60), probes in prop::collection::vec(addr(), 20)) {
+    fn agrees_with_a_flat_map(
+        acts in prop::collection::vec(act(), 1..60),
+        probes in prop::collection::vec(addr(), 20)) {
         let mut table = PageTable::new();
         let mut flat = Flat::default();
         for act in acts {

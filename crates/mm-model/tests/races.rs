@@ -194,7 +194,8 @@ fn a_fault_beside_mprotect_never_writes_afterwards() {
     });
 }
 
-/// `mmap_lock`, then the driver's lock, then `mmap_lock` again by a copy to user memory: the deadlock that drivers avoid.
+/// `mmap_lock`, then the driver's lock, then `mmap_lock` again by a copy to user memory: the deadlock that drivers
+/// avoid.
 #[test]
 fn a_copy_to_user_under_the_drivers_lock_deadlocks() {
     let outcome = run(|| {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `unmap_mapping_range()` against brute force over all VMAs of all processes, and the VMAs against a flat map of pages.
+//! `unmap_mapping_range()` against brute force over all VMAs of all processes, and the VMAs against a flat map of
+//! pages.
 
 mod common;
 
