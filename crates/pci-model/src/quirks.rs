@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Devices that are not as the specification says, as a table: drivers/pci/quirks.c, arch/s390/pci/pci.c.
+//! Devices that are not as the specification says, as a table: drivers/pci/quirks.c, arch/s390/pci/pci_fixup.c.
 
 /// What is odd about a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,7 +16,7 @@ pub enum Quirk {
 
 /// A row: vendor, device, what, and where the kernel says so.
 pub static QUIRKS: &[(u16, u16, Quirk, &str)] = &[
-    (0x1014, 0x04ed, Quirk::NonMappableBars, "the s390 ISM device; arch/s390/pci/pci_bus.c"),
+    (0x1014, 0x04ed, Quirk::NonMappableBars, "the s390 ISM device; zpci_ism_bar_no_mmap, arch/s390/pci/pci_fixup.c"),
     (0x1022, 0x1487, Quirk::NoFlr, "AMD Matisse HD audio; quirk_no_flr, drivers/pci/quirks.c"),
     (0x168c, 0x0030, Quirk::NoBusReset, "Atheros AR93xx; quirk_no_bus_reset, drivers/pci/quirks.c"),
     (0x1002, 0x6658, Quirk::NoPmReset, "an AMD display; quirk_no_pm_reset, drivers/pci/quirks.c"),
