@@ -165,6 +165,8 @@ fn mremap_at(
         if find_vma(mm, new_addr).is_some_and(|v| v.vm_start.get() < new_addr + new_len) {
             do_vmi_munmap(mm, new_addr, new_len, false)?;
         }
+        // The target may have been part of the same VMA, which is then split: look again.
+        let vma = find_vma(mm, addr).filter(|v| v.vm_start.get() <= addr).ok_or(EFAULT)?;
         return move_vma(vma, addr, old_len, new_len, new_addr);
     }
     if new_len == old_len {

@@ -152,7 +152,7 @@ fn run_acts(acts: &[Act]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn address_spaces_agree_with_flat_maps(acts in prop::collection::vec(act(), 1..40)) {

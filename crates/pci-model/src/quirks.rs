@@ -16,7 +16,12 @@ pub enum Quirk {
 
 /// A row: vendor, device, what, and where the kernel says so.
 pub static QUIRKS: &[(u16, u16, Quirk, &str)] = &[
-    (0x1014, 0x04ed, Quirk::NonMappableBars, "the s390 ISM device; zpci_ism_bar_no_mmap, arch/s390/pci/pci_fixup.c"),
+    (
+        0x1014,
+        0x04ed,
+        Quirk::NonMappableBars,
+        "the s390 ISM device; zpci_ism_bar_no_mmap, arch/s390/pci/pci_fixup.c",
+    ),
     (0x1022, 0x1487, Quirk::NoFlr, "AMD Matisse HD audio; quirk_no_flr, drivers/pci/quirks.c"),
     (0x168c, 0x0030, Quirk::NoBusReset, "Atheros AR93xx; quirk_no_bus_reset, drivers/pci/quirks.c"),
     (0x1002, 0x6658, Quirk::NoPmReset, "an AMD display; quirk_no_pm_reset, drivers/pci/quirks.c"),

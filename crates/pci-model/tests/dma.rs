@@ -110,7 +110,7 @@ fn splits_a_leaf(domain: &IommuDomain, state: &DmaIovaState, o: u64, n: u64) -> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn link_and_unlink_agree_with_a_reference(acts in prop::collection::vec(act(), 1..25)) {
