@@ -24,7 +24,7 @@ pub static QUIRKS: &[(u16, u16, Quirk, &str)] = &[
     ),
     (0x1022, 0x1487, Quirk::NoFlr, "AMD Matisse HD audio; quirk_no_flr, drivers/pci/quirks.c"),
     (0x168c, 0x0030, Quirk::NoBusReset, "Atheros AR93xx; quirk_no_bus_reset, drivers/pci/quirks.c"),
-    (0x1002, 0x6658, Quirk::NoPmReset, "an AMD display; quirk_no_pm_reset, drivers/pci/quirks.c"),
+    (0x15b3, 0xcb84, Quirk::NoPmReset, "a Mellanox switch; quirk_no_pm_reset, drivers/pci/quirks.c"),
 ];
 
 /// Whether a device has a quirk.

@@ -75,7 +75,7 @@ fn reset_methods_are_tried_in_the_kernels_order() {
         (DEV, &["pm"]),
         (DeviceSpec { pm: Some(PmSpec { no_soft_reset: true }), ..DEV }, &[]),
         (DeviceSpec { flr: true, vendor: 0x1022, device: 0x1487, ..DEV }, &["pm"]),
-        (DeviceSpec { vendor: 0x1002, device: 0x6658, ..DEV }, &[]),
+        (DeviceSpec { vendor: 0x15b3, device: 0xcb84, ..DEV }, &[]),
     ] {
         holds(move || {
             let dev = device(&spec);
