@@ -2,13 +2,20 @@
 //! `struct pci_dev` and the devices of the world: include/linux/pci.h, drivers/pci/probe.c.
 
 use std::cell::{Cell as StdCell, RefCell};
+use std::rc::Rc;
 
 use kernel_model::prelude::*;
 
+use crate::dma::DmaParams;
+use crate::driver::PciDriver;
 use crate::function::Function;
 use crate::iommu::IommuDomain;
 use crate::p2pdma::{PciP2pdma, Topology};
 use crate::regs::*;
+use crate::reset::PciResetFnMethod;
+use crate::rpm::DevPmInfo;
+use crate::spec::{BarSpec, DeviceSpec};
+use crate::topology::PciBus;
 
 /// A resource: the address range of a BAR.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -17,7 +24,18 @@ pub struct Resource {
     pub start: u64,
     /// Length in bytes; 0 for a BAR that is not implemented.
     pub len: u64,
+    /// `IORESOURCE_*`; 0 for a BAR that is not implemented.
+    pub flags: u32,
 }
+
+/// Resource flag: I/O ports.
+pub const IORESOURCE_IO: u32 = 0x100;
+/// Resource flag: memory.
+pub const IORESOURCE_MEM: u32 = 0x200;
+/// Resource flag: reads have no side effects.
+pub const IORESOURCE_PREFETCH: u32 = 0x2000;
+/// Resource flag: a 64-bit BAR.
+pub const IORESOURCE_MEM_64: u32 = 0x10_0000;
 
 /// A PCI device as its driver sees it.
 #[derive(Debug)]
@@ -51,6 +69,32 @@ pub struct PciDev {
     pub iommu: Option<IommuDomain>,
     /// Where the device sits, as peer-to-peer routing sees it.
     pub topology: Topology,
+    /// Vendor ID.
+    pub vendor: u16,
+    /// Device ID.
+    pub device: u16,
+    /// Its bus, if it was found by enumeration; see [`crate::topology`].
+    pub(crate) bus: RefCell<Option<Rc<PciBus>>>,
+    /// A slot with a hot-plug controller that can reset it.
+    pub slot: StdCell<bool>,
+    /// Offset of the PM capability, 0 if there is none.
+    pub pm_cap: usize,
+    /// The reset methods that were found, in the order in which they are tried.
+    pub(crate) reset_methods: RefCell<Vec<&'static PciResetFnMethod>>,
+    /// See [`crate::rpm`].
+    pub power: DevPmInfo,
+    /// See [`crate::driver`].
+    pub(crate) driver: StdCell<Option<&'static PciDriver>>,
+    /// `pci_dev_is_disconnected`: the core knows that the device is gone.
+    pub(crate) disconnected: Plain<bool>,
+    /// Claimed resources, one bit a BAR, and by whom.
+    pub(crate) claimed: RefCell<[Option<&'static str>; PCI_STD_NUM_BARS]>,
+    /// DMA limits of the device.
+    pub dma: DmaParams,
+    /// Virtual functions that are on.
+    pub(crate) vfs: RefCell<Vec<Kptr<PciDev>>>,
+    /// Of a virtual function.
+    pub physfn: Option<Kptr<PciDev>>,
 }
 
 /// What a device of the world is like.
@@ -75,19 +119,58 @@ pub struct FunctionSpec {
 /// # Errors
 /// `ENOMEM`.
 pub fn pci_register_function(spec: &FunctionSpec) -> KResult<Kptr<PciDev>> {
+    let bars: Vec<_> = spec.bars.iter().map(|(addr, size)| BarSpec::mem32(*addr, *size)).collect();
+    let FunctionSpec { name, flr, af, iommu, .. } = *spec;
+    let spec_ = DeviceSpec { name, flr, af, iommu, ..DeviceSpec::ENDPOINT };
+    pci_setup_device(&spec_, &bars, spec.topology, 0, None)
+}
+
+/// Makes a device of any kind, alone under a listed host bridge.
+///
+/// # Errors
+/// `EINVAL` for a specification that cannot be (see [`DeviceSpec::validate`] for the reason), `ENOMEM`.
+pub fn pci_register_device(spec: &DeviceSpec) -> KResult<Kptr<PciDev>> {
+    spec.validate().map_err(|_| EINVAL)?;
+    pci_setup_device(spec, spec.bars, Topology::HostBridge, 0, None)
+}
+
+/// Makes the device of a function that was found.
+//= linux v7.3.4 drivers/pci/probe.c pci_setup_device
+pub(crate) fn pci_setup_device(
+    spec: &DeviceSpec,
+    bars: &[BarSpec],
+    topology: Topology,
+    bus_offset: u64,
+    physfn: Option<Kptr<PciDev>>,
+) -> KResult<Kptr<PciDev>> {
     let mut resource = [Resource::default(); PCI_STD_NUM_BARS];
-    for (r, (start, len)) in resource.iter_mut().zip(spec.bars) {
-        *r = Resource { start: u64::from(*start), len: u64::from(*len) };
+    for (r, bar) in resource.iter_mut().zip(bars) {
+        *r = match *bar {
+            BarSpec::Io { port, size } => {
+                Resource { start: u64::from(port), len: u64::from(size), flags: IORESOURCE_IO }
+            }
+            bar => bar.memory().map_or(Resource::default(), |(start, len)| {
+                let prefetch = match bar {
+                    BarSpec::Mem32 { prefetch, .. } | BarSpec::Mem64 { prefetch, .. } => prefetch,
+                    _ => false,
+                };
+                let more = if prefetch { IORESOURCE_PREFETCH } else { 0 };
+                let wide = if matches!(bar, BarSpec::Mem64 { .. }) { IORESOURCE_MEM_64 } else { 0 };
+                Resource { start, len, flags: IORESOURCE_MEM | more | wide }
+            }),
+        };
     }
-    kzalloc(PciDev {
+    let function = Function::build(spec, bars, bus_offset, physfn.as_ref().map(|pf| &pf.function));
+    let pm_cap = function.caps().pm;
+    let dev = kzalloc(PciDev {
         name: spec.name,
-        function: Function::new(spec.name, spec.bars, spec.flr, spec.af),
+        function,
         resource,
         cfg_size: PCI_CFG_SPACE_SIZE,
         current_state: Plain::new("pdev->current_state", PCI_D0),
-        no_command_memory: false,
-        is_virtfn: false,
-        non_mappable_bars: false,
+        no_command_memory: physfn.is_some(),
+        is_virtfn: physfn.is_some(),
+        non_mappable_bars: crate::quirks::non_mappable_bars(spec.vendor, spec.device),
         flr: spec.flr,
         af_flr: spec.af,
         device_lock: mutex_init("dev->mutex"),
@@ -95,8 +178,23 @@ pub fn pci_register_function(spec: &FunctionSpec) -> KResult<Kptr<PciDev>> {
         saved_devctl: StdCell::new(0),
         p2pdma: RefCell::new(None),
         iommu: spec.iommu.then(|| IommuDomain::new(spec.name)),
-        topology: spec.topology,
-    })
+        topology,
+        vendor: spec.vendor,
+        device: spec.device,
+        bus: RefCell::new(None),
+        slot: StdCell::new(false),
+        pm_cap,
+        reset_methods: RefCell::default(),
+        power: DevPmInfo::new(),
+        driver: StdCell::new(None),
+        disconnected: Plain::new("pdev->error_state", false),
+        claimed: RefCell::default(),
+        dma: DmaParams::default(),
+        vfs: RefCell::default(),
+        physfn,
+    })?;
+    crate::reset::pci_init_reset_methods(dev);
+    Ok(dev)
 }
 
 /// Removes a device from the world.
@@ -114,4 +212,10 @@ pub fn pci_resource_start(pdev: Kptr<PciDev>, bar: usize) -> u64 {
 //= linux v7.3.4 include/linux/pci.h pci_resource_len
 pub fn pci_resource_len(pdev: Kptr<PciDev>, bar: usize) -> u64 {
     pdev.resource[bar].len
+}
+
+/// Flags of a BAR.
+//= linux v7.3.4 include/linux/pci.h pci_resource_flags
+pub fn pci_resource_flags(pdev: Kptr<PciDev>, bar: usize) -> u32 {
+    pdev.resource[bar].flags
 }

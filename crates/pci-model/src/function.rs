@@ -14,9 +14,23 @@ use kernel_model::prelude::pr_note;
 use kernel_model::{Report, report};
 
 use crate::regs::*;
+use crate::resets::ResetKind;
+use crate::spec::{BarSpec, Caps, DeviceSpec, Registers, layout};
 
-/// Bit of the observable word above the 16 of the command register: the function is in reset.
+/// Bits of the observable word above the 16 of the command register: the function is in reset.
 const IN_RESET: u32 = 1 << 16;
+/// In D3hot: config space answers, nothing else.
+const D3HOT: u32 = 1 << 17;
+/// Without power.
+const D3COLD: u32 = 1 << 18;
+/// The link to the function is down.
+const LINK_DOWN: u32 = 1 << 19;
+/// Unplugged.
+const GONE: u32 = 1 << 20;
+/// Of a physical function: memory space of its virtual functions is on.
+const VF_MSE: u32 = 1 << 21;
+/// Nothing at all reaches the function.
+const UNREACHABLE: u32 = D3COLD | LINK_DOWN | GONE;
 
 /// Why a BAR does not answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +41,16 @@ pub enum Dead {
     InReset,
     /// The BAR's register does not hold the address any more.
     BarUnprogrammed,
+    /// The function is in D3hot.
+    D3Hot,
+    /// The function has no power.
+    D3Cold,
+    /// A reset of the bus or the slot, or an error, has taken the link down.
+    LinkDown,
+    /// The function was unplugged.
+    Gone,
+    /// The physical function does not decode the memory of its virtual functions.
+    VfMemoryDisabled,
 }
 
 impl fmt::Display for Dead {
@@ -35,6 +59,11 @@ impl fmt::Display for Dead {
             Dead::MemoryDisabled => "Memory Space Enable was cleared in PCI_COMMAND",
             Dead::InReset => "the function is in reset",
             Dead::BarUnprogrammed => "a reset cleared the BAR's address",
+            Dead::D3Hot => "the function is in D3hot",
+            Dead::D3Cold => "the function has no power",
+            Dead::LinkDown => "the link is down",
+            Dead::Gone => "the function was unplugged",
+            Dead::VfMemoryDisabled => "VF MSE is clear in the physical function",
         })
     }
 }
@@ -50,24 +79,20 @@ pub struct Access {
     pub mapped_at: u64,
 }
 
-/// The registers that only the host touches.
-struct Registers {
-    bytes: [u8; PCI_CFG_SPACE_SIZE],
-    /// Bits that a write changes.
-    writable: [u8; PCI_CFG_SPACE_SIZE],
-    /// Values after a function level reset.
-    reset: [u8; PCI_CFG_SPACE_SIZE],
-}
-
 /// A function.
 pub struct Function {
     name: &'static str,
     /// The command register and the reset state: what decides whether a BAR decodes.
     observable: Cell<u32>,
     registers: RefCell<Registers>,
-    /// Offsets of the PCIe and AF capabilities, 0 if there is none.
-    exp_cap: usize,
-    af_cap: usize,
+    /// Offsets of the capabilities, 0 if there is none.
+    caps: Caps,
+    /// Of a virtual function: the word of its physical function, which decides whether memory decodes.
+    pf: Option<Cell<u32>>,
+    /// What to add to a CPU address to get the address on the bus.
+    bus_offset: u64,
+    /// May be unplugged: then every config access is a scheduling point.
+    removable: bool,
     /// When and why the memory BARs last stopped decoding.
     died: StdCell<(u64, Dead)>,
     memory: RefCell<BTreeMap<u64, u64>>,
@@ -79,64 +104,65 @@ impl fmt::Debug for Function {
     }
 }
 
-fn put16(bytes: &mut [u8], at: usize, value: u16) {
-    bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
-}
-
-fn put32(bytes: &mut [u8], at: usize, value: u32) {
-    bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+/// Why a function in that state answers no memory access, whatever its registers say.
+fn why_dead(observable: u32) -> Option<Dead> {
+    [
+        (GONE, Dead::Gone),
+        (D3COLD, Dead::D3Cold),
+        (LINK_DOWN, Dead::LinkDown),
+        (IN_RESET, Dead::InReset),
+        (D3HOT, Dead::D3Hot),
+    ]
+    .into_iter()
+    .find_map(|(bit, dead)| (observable & bit != 0).then_some(dead))
 }
 
 impl Function {
     /// A function with 32-bit memory BARs of the given addresses and sizes, a PCIe capability and, if asked for, an
     /// Advanced Features capability. `flr` says whether the PCIe capability advertises a function level reset.
     pub fn new(name: &'static str, bars: &[(u32, u32)], flr: bool, af: bool) -> Self {
-        let mut bytes = [0; PCI_CFG_SPACE_SIZE];
-        let mut writable = [0; PCI_CFG_SPACE_SIZE];
-        put16(&mut bytes, PCI_VENDOR_ID, 0x1b36);
-        put16(&mut bytes, PCI_DEVICE_ID, 0x0005);
-        put16(&mut bytes, PCI_STATUS, PCI_STATUS_CAP_LIST);
-        writable[PCI_CACHE_LINE_SIZE] = 0xff;
-        writable[PCI_INTERRUPT_LINE] = 0xff;
-        for (i, (_, size)) in bars.iter().enumerate() {
-            put32(&mut writable, PCI_BASE_ADDRESS_0 + 4 * i, !(size - 1));
-        }
-        let exp_cap = 0x40;
-        let af_cap = if af { 0x80 } else { 0 };
-        bytes[PCI_CAPABILITY_LIST] = exp_cap as u8;
-        bytes[exp_cap + PCI_CAP_LIST_ID] = PCI_CAP_ID_EXP;
-        bytes[exp_cap + PCI_CAP_LIST_NEXT] = af_cap as u8;
-        put16(&mut bytes, exp_cap + PCI_EXP_FLAGS, 2);
-        put32(&mut bytes, exp_cap + PCI_EXP_DEVCAP, if flr { PCI_EXP_DEVCAP_FLR } else { 0 });
-        put16(&mut bytes, exp_cap + PCI_EXP_DEVCTL, 0x2810);
-        put16(&mut writable, exp_cap + PCI_EXP_DEVCTL, !PCI_EXP_DEVCTL_BCR_FLR);
-        put16(&mut writable, exp_cap + PCI_EXP_DEVCTL2, 0xffff);
-        if af {
-            bytes[af_cap + PCI_CAP_LIST_ID] = PCI_CAP_ID_AF;
-            bytes[af_cap + PCI_AF_LENGTH] = PCI_CAP_AF_SIZEOF as u8;
-            bytes[af_cap + PCI_AF_CAP] = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
-        }
-        let reset = bytes;
-        for (i, (address, _)) in bars.iter().enumerate() {
-            put32(&mut bytes, PCI_BASE_ADDRESS_0 + 4 * i, *address);
-        }
+        let bars: Vec<_> = bars.iter().map(|(addr, size)| BarSpec::mem32(*addr, *size)).collect();
+        let spec = DeviceSpec { name, flr, af, ..DeviceSpec::ENDPOINT };
+        Self::build(&spec, &bars, 0, None)
+    }
+
+    /// A function as its specification says; the BARs apart, so that they may be computed. `pf`: it is a virtual
+    /// function of that one.
+    pub(crate) fn build(spec: &DeviceSpec, bars: &[BarSpec], bus_offset: u64, pf: Option<&Function>) -> Self {
+        let (registers, caps) = layout(spec, bars, bus_offset);
         Function {
-            name,
-            observable: Cell::new(format!("PCI_COMMAND of {name}"), 0),
-            registers: RefCell::new(Registers { bytes, writable, reset }),
-            exp_cap,
-            af_cap,
+            name: spec.name,
+            observable: Cell::new(format!("PCI_COMMAND of {}", spec.name), 0),
+            registers: RefCell::new(registers),
+            caps,
+            pf: pf.map(|pf| pf.observable),
+            bus_offset,
+            removable: spec.removable,
             died: StdCell::new((0, Dead::MemoryDisabled)),
             memory: RefCell::new(BTreeMap::new()),
         }
+    }
+
+    /// Offsets of the capabilities.
+    pub fn caps(&self) -> Caps {
+        self.caps
+    }
+
+    /// The word without a scheduling point: for checks, and for what only the host changes.
+    fn peek(&self) -> u32 {
+        explorer::update(self.observable.object(), |s| s[0] as u32)
     }
 
     /// A config read of `N` bytes; all ones while the function is in reset.
     #[track_caller]
     pub fn read<const N: usize>(&self, offset: usize) -> [u8; N] {
         let covers_command = offset < PCI_STATUS && offset + N > PCI_COMMAND;
-        let observable = if covers_command { self.observable.read_once() } else { 0 };
-        if observable & IN_RESET != 0 {
+        let observable = if covers_command || self.removable {
+            self.observable.read_once()
+        } else {
+            self.peek() & UNREACHABLE
+        };
+        if observable & UNREACHABLE != 0 || covers_command && observable & IN_RESET != 0 {
             return [0xff; N];
         }
         let registers = self.registers.borrow();
@@ -150,8 +176,14 @@ impl Function {
     /// A config write; starts a function level reset where the registers say so.
     #[track_caller]
     pub fn write(&self, offset: usize, data: &[u8]) {
+        let observable = if self.removable { self.observable.read_once() } else { self.peek() };
+        if observable & UNREACHABLE != 0 {
+            return;
+        }
         let mut command = None;
-        let mut reset = false;
+        let mut reset = None;
+        let mut power = None;
+        let Caps { exp, af, pm, .. } = self.caps;
         for (i, byte) in data.iter().enumerate() {
             let at = offset + i;
             match at {
@@ -166,15 +198,52 @@ impl Function {
                 }
             }
             let flr_bit = (PCI_EXP_DEVCTL_BCR_FLR >> 8) as u8;
-            reset |= at == self.exp_cap + PCI_EXP_DEVCTL + 1 && byte & flr_bit != 0;
-            reset |= self.af_cap != 0 && at == self.af_cap + PCI_AF_CTRL && byte & PCI_AF_CTRL_FLR != 0;
+            if exp != 0 && at == exp + PCI_EXP_DEVCTL + 1 && byte & flr_bit != 0 {
+                reset = Some(ResetKind::Flr);
+            }
+            if af != 0 && at == af + PCI_AF_CTRL && byte & PCI_AF_CTRL_FLR != 0 {
+                reset = Some(ResetKind::AfFlr);
+            }
+            if pm != 0 && at == pm + PCI_PM_CTRL {
+                power = Some(u16::from(*byte) & PCI_PM_CTRL_STATE_MASK);
+            }
         }
         if let Some((mask, value)) = command {
             self.write_command(mask, value);
         }
-        if reset {
-            self.begin_reset();
+        if let Some(kind) = reset {
+            self.reset(kind);
         }
+        if let Some(state) = power {
+            self.set_power(state);
+        }
+    }
+
+    /// The power state in the PM control register was written.
+    #[track_caller]
+    fn set_power(&self, state: u16) {
+        let is_d3 = self.peek() & D3HOT != 0;
+        match (is_d3, state) {
+            (false, 3) => {
+                let old = self.observable.fetch_update(|o| o | D3HOT);
+                if old & u32::from(PCI_COMMAND_MEMORY) != 0 {
+                    self.dies(Dead::D3Hot);
+                }
+                pr_note(|| format!("{}: D3hot", self.name));
+            }
+            (true, 0) if self.no_soft_reset() => {
+                self.observable.fetch_update(|o| o & !D3HOT);
+                pr_note(|| format!("{}: D0, state kept", self.name));
+            }
+            (true, 0) => self.reset(ResetKind::Pm),
+            // D1 and D2 are not implemented: the write changes nothing.
+            _ => {}
+        }
+    }
+
+    fn no_soft_reset(&self) -> bool {
+        let at = self.caps.pm + PCI_PM_CTRL;
+        self.registers.borrow().bytes[at] & PCI_PM_CTRL_NO_SOFT_RESET as u8 != 0
     }
 
     #[track_caller]
@@ -194,23 +263,56 @@ impl Function {
         });
     }
 
-    /// The function enters reset: registers go to their reset values, memory space is off, config reads give ones.
+    /// The function enters reset: registers go to what the kind of reset leaves of them, memory space is off, and
+    /// config reads give ones until [`end_reset`](Self::end_reset).
     #[track_caller]
-    fn begin_reset(&self) {
-        let old = self.observable.fetch_update(|_| IN_RESET);
+    pub fn reset(&self, kind: ResetKind) {
+        let effect = kind.effect();
+        let to = IN_RESET | if effect.link_down { LINK_DOWN } else { 0 };
+        let old = self.observable.fetch_update(|o| o & (GONE | D3COLD) | to);
         if old & u32::from(PCI_COMMAND_MEMORY) != 0 {
-            self.dies(Dead::InReset);
+            self.dies(if effect.link_down { Dead::LinkDown } else { Dead::InReset });
         }
-        let mut r = self.registers.borrow_mut();
-        r.bytes = r.reset;
-        pr_note(|| format!("{}: function level reset begins", self.name));
+        self.registers.borrow_mut().reset(effect, self.caps);
+        pr_note(|| format!("{}: {} begins", self.name, effect.name));
     }
 
-    /// The function has come out of reset: what the 100 ms after a reset wait for.
+    /// The function has come out of reset: what the wait after a reset waits for.
     #[track_caller]
     pub fn end_reset(&self) {
-        self.observable.fetch_update(|o| o & !IN_RESET);
-        pr_note(|| format!("{}: function level reset is over", self.name));
+        self.observable.fetch_update(|o| o & !(IN_RESET | LINK_DOWN));
+        pr_note(|| format!("{}: reset is over", self.name));
+    }
+
+    /// Power goes (D3cold) or comes back; the function loses all state.
+    #[track_caller]
+    pub fn set_powered(&self, on: bool) {
+        let old = self.observable.fetch_update(|o| o & GONE | if on { IN_RESET } else { D3COLD });
+        if !on && old & u32::from(PCI_COMMAND_MEMORY) != 0 {
+            self.dies(Dead::D3Cold);
+        }
+        self.registers.borrow_mut().reset(ResetKind::PowerCycle.effect(), self.caps);
+        pr_note(|| format!("{}: power {}", self.name, if on { "on" } else { "off" }));
+    }
+
+    /// The function is pulled out, whoever uses it.
+    #[track_caller]
+    pub fn unplug(&self) {
+        self.observable.fetch_update(|o| o | GONE);
+        self.dies(Dead::Gone);
+        pr_note(|| format!("{}: unplugged", self.name));
+    }
+
+    /// Whether it was unplugged: what a read of the vendor ID says. A scheduling point.
+    #[track_caller]
+    pub fn is_gone(&self) -> bool {
+        self.observable.read_once() & GONE != 0
+    }
+
+    /// Of a physical function: decodes the memory of its virtual functions, or stops to.
+    #[track_caller]
+    pub fn set_vf_memory(&self, on: bool) {
+        self.observable.fetch_update(|o| if on { o | VF_MSE } else { o & !VF_MSE });
     }
 
     fn dies(&self, why: Dead) {
@@ -226,25 +328,53 @@ impl Function {
     /// Why the BAR does not decode.
     #[track_caller]
     pub fn access(&self, bar: usize, start: u64, phys: u64, access: Access) -> Result<u64, Dead> {
-        let observable = self.observable.read_once();
-        let programmed = self.programmed(bar);
-        let dead = if observable & IN_RESET != 0 {
-            Dead::InReset
-        } else if observable & u32::from(PCI_COMMAND_MEMORY) == 0 {
-            Dead::MemoryDisabled
-        } else if u64::from(programmed) != start {
-            Dead::BarUnprogrammed
-        } else {
-            return Ok(self.memory.borrow().get(&(phys - start)).copied().unwrap_or(0));
-        };
-        self.report_dead(bar, access);
-        Err(dead)
+        self.target(bar, start, access)?;
+        Ok(self.memory.borrow().get(&(phys - start)).copied().unwrap_or(0))
     }
 
-    fn programmed(&self, bar: usize) -> u32 {
-        let at = PCI_BASE_ADDRESS_0 + 4 * bar;
-        let b = &self.registers.borrow().bytes;
-        u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]]) & !0xf
+    /// As [`access`](Self::access), for a write.
+    ///
+    /// # Errors
+    /// Why the BAR does not decode; the write is lost.
+    #[track_caller]
+    pub fn store(&self, bar: usize, start: u64, phys: u64, value: u64, access: Access) -> Result<(), Dead> {
+        self.target(bar, start, access)?;
+        self.memory.borrow_mut().insert(phys - start, value);
+        Ok(())
+    }
+
+    /// Whether memory that belongs at `start` is answered by BAR `bar` now, and if not, why. A scheduling point.
+    ///
+    /// # Errors
+    /// Why the BAR does not decode.
+    #[track_caller]
+    pub fn decodes(&self, bar: usize, start: u64) -> Result<(), Dead> {
+        let observable = self.observable.read_once();
+        if let Some(pf) = self.pf {
+            let pf = pf.read_once();
+            if let Some(dead) = why_dead(pf & !IN_RESET | if pf & VF_MSE == 0 { IN_RESET } else { 0 }) {
+                return Err(if dead == Dead::InReset { Dead::VfMemoryDisabled } else { dead });
+            }
+        }
+        if let Some(dead) = why_dead(observable) {
+            Err(dead)
+        } else if self.pf.is_some() {
+            // The address comes from the physical function's VF BAR; the VF has no command memory bit either.
+            Ok(())
+        } else if observable & u32::from(PCI_COMMAND_MEMORY) == 0 {
+            Err(Dead::MemoryDisabled)
+        } else if self.registers.borrow().bar_address(bar) != Some(start.wrapping_add(self.bus_offset)) {
+            Err(Dead::BarUnprogrammed)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[track_caller]
+    fn target(&self, bar: usize, start: u64, access: Access) -> Result<(), Dead> {
+        let Err(dead) = self.decodes(bar, start) else { return Ok(()) };
+        self.report_dead(bar, access);
+        Err(dead)
     }
 
     #[cold]
