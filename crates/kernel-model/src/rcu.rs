@@ -43,13 +43,24 @@ pub(crate) struct Rcu {
     object: Object,
     /// Grace periods that wait for somebody.
     waiting: Vec<Object>,
+    /// What readers publish when they leave: an object for the readers between two grace periods' beginnings.
+    epochs: Vec<Object>,
     callbacks: Vec<JoinHandle>,
 }
 
 impl Rcu {
     pub(crate) fn new() -> Self {
-        Rcu { object: explorer::create(&CLASS, "rcu", [0; 4]), waiting: Vec::new(), callbacks: Vec::new() }
+        Rcu {
+            object: explorer::create(&CLASS, "rcu", [0; 4]),
+            waiting: Vec::new(),
+            epochs: vec![epoch()],
+            callbacks: Vec::new(),
+        }
     }
+}
+
+fn epoch() -> Object {
+    explorer::create(&GRACE, "readers before", [0; 4])
 }
 
 fn object() -> Object {
@@ -94,6 +105,8 @@ pub fn rcu_read_unlock() {
             let (rcu, bit) = (object(), own_bit());
             explorer::update(rcu, |s| s[0] &= !bit);
             explorer::released(rcu, Mode::Shared, "rcu_read_unlock");
+            let now = with(|k| k.rcu.as_ref().and_then(|r| r.epochs.last().copied()).expect("booted"));
+            explorer::publish(now);
             reader_left(bit);
         }
         Some(_) => {}
@@ -145,23 +158,30 @@ pub(crate) fn readers() -> u64 {
 
 /// Begins a grace period.
 #[track_caller]
-fn begin() -> Object {
+fn begin() -> (Object, usize) {
     let readers = readers();
+    let next = epoch();
+    let before = with(|k| {
+        let epochs = &mut k.rcu.as_mut().expect("booted").epochs;
+        epochs.push(next);
+        epochs.len() - 1
+    });
     let grace = explorer::create(&GRACE, "rcu", [readers, 0, 0, 0]);
     if readers != 0 {
         with(|k| k.rcu.as_mut().expect("booted").waiting.push(grace));
     }
-    grace
+    (grace, before)
 }
 
-/// Waits until a grace period has ended.
+/// Waits until a grace period has ended. Readers that left before it began are in its past, too; those who came later
+/// are not.
 #[track_caller]
-fn wait(grace: Object) {
+fn wait((grace, before): (Object, usize)) {
     explorer::step(GRACE.op(grace, 0, 0));
     explorer::acquired(grace, Mode::Exclusive);
     explorer::released(grace, Mode::Exclusive, "grace period over");
-    // Readers that had left before are in the past, too.
-    explorer::observe(object());
+    let epochs = with(|k| k.rcu.as_ref().expect("booted").epochs[..before].to_vec());
+    epochs.into_iter().for_each(explorer::observe);
 }
 
 /// Waits until every reader that is inside of a section now has left it.

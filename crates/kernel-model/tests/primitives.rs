@@ -265,6 +265,40 @@ fn readers_are_waited_for() {
 }
 
 #[test]
+fn who_was_inside_has_left_when_synchronize_rcu_returns() {
+    take_reached();
+    check("inside", 3, || {
+        let inside = kstack(Plain::new("inside", false));
+        let reader = explorer::spawn("reader", move || {
+            rcu_read_lock();
+            WRITE_ONCE(&inside, true);
+            WRITE_ONCE(&inside, false);
+            rcu_read_unlock();
+        });
+        if READ_ONCE(&inside) {
+            synchronize_rcu();
+            assert!(!READ_ONCE(&inside), "the reader is still inside");
+            reach(0);
+        }
+        reader.join();
+    });
+    assert_eq!(take_reached(), 1);
+}
+
+#[test]
+fn an_object_that_can_be_found_after_the_grace_period_began_is_caught() {
+    fires("unpublished too late", 4, "BUG: KASAN: slab-use-after-free", || {
+        let s = shared();
+        let reader = reader(s);
+        synchronize_rcu();
+        let old = rcu_dereference(&s.p).expect("set above");
+        rcu_assign_pointer(&s.p, None);
+        kfree(old);
+        reader.join();
+    });
+}
+
+#[test]
 fn a_free_without_a_grace_period_is_caught() {
     let words = "BUG: KASAN: slab-use-after-free";
     fires(
