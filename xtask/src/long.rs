@@ -19,7 +19,24 @@ pub struct LongRun {
 }
 
 /// Every long run, in the order in which they are listed.
-pub const RUNS: &[LongRun] = &[];
+pub const RUNS: &[LongRun] = &[LongRun {
+    name: "differential",
+    about: "every exhaustive search against the naive one, on 100,000 random programs",
+    command: CommandLine {
+        environment: &[("DIFFERENTIAL_PROGRAMS", "100000")],
+        words: &[
+            "cargo",
+            "test",
+            "--release",
+            "-p",
+            "explorer",
+            "--test",
+            "differential",
+            "--",
+            "--nocapture",
+        ],
+    },
+}];
 
 /// The list as printed.
 pub fn list(runs: &[LongRun]) -> String {
