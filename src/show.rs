@@ -23,8 +23,12 @@ pub(crate) fn trace_of(run: &Run, found: &Found) -> Result<Columns, CliError> {
     Ok(columns(&replayed.trace, finding))
 }
 
-/// Breaks a sentence into lines of at most `width` characters, each behind `indent`.
+/// Breaks a sentence into lines of at most `width` characters, each behind `indent`. A text of several lines is laid out
+/// already, and only indented.
 pub(crate) fn wrap(text: &str, indent: &str, width: usize) -> String {
+    if text.contains('\n') {
+        return self::indent(text, indent);
+    }
     let mut out = String::new();
     for paragraph in text.lines() {
         let mut line = String::from(indent);

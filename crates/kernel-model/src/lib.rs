@@ -15,6 +15,7 @@ pub mod arena;
 pub mod bitfield;
 pub mod bitops;
 pub mod completion;
+mod dep_map;
 pub mod errno;
 pub mod eventfd;
 pub mod file;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `struct mutex`: kernel/locking/mutex.c, include/linux/mutex.h.
 
+use crate::dep_map::{DepMap, Kind};
 use crate::errno::{EINTR, KResult};
 use crate::preempt::might_sleep;
 use crate::report::{Report, Site, report};
@@ -10,13 +11,15 @@ use crate::task::fault;
 #[derive(Debug)]
 pub struct Mutex {
     lock: explorer::sync::Mutex,
+    dep_map: DepMap,
     name: &'static str,
 }
 
 /// Initialises a mutex; `name` is its lock class.
 //= linux v7.3.4 include/linux/mutex.h mutex_init
 pub fn mutex_init(name: &'static str) -> Mutex {
-    Mutex { lock: explorer::sync::Mutex::new(name), name }
+    let lock = explorer::sync::Mutex::new(name);
+    Mutex { lock, dep_map: DepMap::new(Kind::Mutex, name, lock.object()), name }
 }
 
 /// Acquires the mutex.
@@ -24,6 +27,17 @@ pub fn mutex_init(name: &'static str) -> Mutex {
 #[track_caller]
 pub fn mutex_lock(lock: &Mutex) {
     might_sleep();
+    lock.dep_map.acquire();
+    lock.lock.lock();
+}
+
+/// Acquires the mutex inside another of the same class.
+///
+/// In C: `mutex_lock_nested`, kernel/locking/mutex.c.
+#[track_caller]
+pub fn mutex_lock_nested(lock: &Mutex, subclass: u8) {
+    might_sleep();
+    lock.dep_map.acquire_nested(subclass);
     lock.lock.lock();
 }
 
@@ -36,8 +50,9 @@ pub fn mutex_lock(lock: &Mutex) {
 pub fn mutex_lock_interruptible(lock: &Mutex) -> KResult {
     might_sleep();
     if !fault("signal") {
+        lock.dep_map.acquire();
         lock.lock.lock();
-    } else if !lock.lock.trylock() {
+    } else if !lock.dep_map.tried(lock.lock.trylock()) {
         return Err(EINTR);
     }
     Ok(())
@@ -57,14 +72,16 @@ pub fn mutex_lock_killable(lock: &Mutex) -> KResult {
 //= linux v7.3.4 kernel/locking/mutex.c mutex_trylock
 #[track_caller]
 pub fn mutex_trylock(lock: &Mutex) -> bool {
-    lock.lock.trylock()
+    lock.dep_map.tried(lock.lock.trylock())
 }
 
 /// Releases the mutex.
 //= linux v7.3.4 kernel/locking/mutex.c mutex_unlock
 #[track_caller]
 pub fn mutex_unlock(lock: &Mutex) {
-    if !lock.lock.unlock() {
+    if lock.lock.unlock() {
+        lock.dep_map.release();
+    } else {
         report(Report::Warning {
             what: format!("bad unlock balance detected! ({})", lock.name),
             at: Site::here(),

@@ -96,6 +96,13 @@ pub enum Report {
         /// Where the context became atomic.
         since: Site,
     },
+    /// lockdep: an order of locks that may deadlock.
+    LockOrder {
+        /// What lockdep prints, in several lines.
+        text: String,
+        /// The acquisition that showed it.
+        at: &'static Location<'static>,
+    },
     /// A device access reached a BAR that does not decode.
     DeadBar {
         /// What happened, in one sentence.
@@ -122,6 +129,7 @@ impl Report {
             | Report::NullDeref { .. } => "no-use-after-free",
             Report::Leak { .. } | Report::Refcount { .. } => "references-balance",
             Report::Warning { .. } | Report::Sleeping { .. } => "no-warning",
+            Report::LockOrder { .. } => "lock-order",
             Report::DeadBar { .. } => "no-access-to-dead-bar",
             Report::Broken { invariant, .. } => invariant,
         }
@@ -141,6 +149,7 @@ impl Report {
             Report::Refcount { what, counter, at } => format!("{what} {counter} {}", at.at),
             Report::Warning { what, at } => format!("{what} {}", at.at),
             Report::Sleeping { what, at, since, .. } => format!("{what} {} {}", at.at, since.at),
+            Report::LockOrder { text, at } => format!("{} {at}", text.lines().nth(1).unwrap_or_default()),
             Report::DeadBar { kind, .. } => kind.clone(),
             Report::Broken { what, .. } => what.clone(),
         };
@@ -204,6 +213,7 @@ impl fmt::Display for Report {
                 Place(*at),
                 Place(*since)
             ),
+            Report::LockOrder { text, .. } => f.write_str(text.trim()),
             Report::DeadBar { what, .. } | Report::Broken { what, .. } => f.write_str(what),
         }
     }

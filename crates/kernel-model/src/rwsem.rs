@@ -6,6 +6,7 @@
 
 use explorer::{Mode, holds};
 
+use crate::dep_map::{DepMap, Kind};
 use crate::errno::{EINTR, KResult};
 use crate::preempt::might_sleep;
 use crate::report::{Report, Site, report};
@@ -15,13 +16,15 @@ use crate::task::fault;
 #[derive(Debug)]
 pub struct RwSemaphore {
     sem: explorer::sync::RwSem,
+    dep_map: DepMap,
     name: &'static str,
 }
 
 /// Initialises a semaphore; `name` is its lock class.
 //= linux v7.3.4 include/linux/rwsem.h init_rwsem
 pub fn init_rwsem(name: &'static str) -> RwSemaphore {
-    RwSemaphore { sem: explorer::sync::RwSem::new(name), name }
+    let sem = explorer::sync::RwSem::new(name);
+    RwSemaphore { sem, dep_map: DepMap::new(Kind::RwSem, name, sem.object()), name }
 }
 
 /// Locks for reading.
@@ -29,6 +32,7 @@ pub fn init_rwsem(name: &'static str) -> RwSemaphore {
 #[track_caller]
 pub fn down_read(sem: &RwSemaphore) {
     might_sleep();
+    sem.dep_map.acquire_read();
     sem.sem.down_read();
 }
 
@@ -41,8 +45,9 @@ pub fn down_read(sem: &RwSemaphore) {
 pub fn down_read_interruptible(sem: &RwSemaphore) -> KResult {
     might_sleep();
     if !fault("signal") {
+        sem.dep_map.acquire_read();
         sem.sem.down_read();
-    } else if !sem.sem.down_read_trylock() {
+    } else if !sem.dep_map.tried_read(sem.sem.down_read_trylock()) {
         return Err(EINTR);
     }
     Ok(())
@@ -57,8 +62,9 @@ pub fn down_read_interruptible(sem: &RwSemaphore) -> KResult {
 pub fn down_read_killable(sem: &RwSemaphore) -> KResult {
     might_sleep();
     if !fault("signal") {
+        sem.dep_map.acquire_read();
         sem.sem.down_read();
-    } else if !sem.sem.down_read_trylock() {
+    } else if !sem.dep_map.tried_read(sem.sem.down_read_trylock()) {
         return Err(EINTR);
     }
     Ok(())
@@ -68,7 +74,7 @@ pub fn down_read_killable(sem: &RwSemaphore) -> KResult {
 //= linux v7.3.4 kernel/locking/rwsem.c down_read_trylock
 #[track_caller]
 pub fn down_read_trylock(sem: &RwSemaphore) -> bool {
-    sem.sem.down_read_trylock()
+    sem.dep_map.tried_read(sem.sem.down_read_trylock())
 }
 
 /// Locks for writing.
@@ -76,6 +82,19 @@ pub fn down_read_trylock(sem: &RwSemaphore) -> bool {
 #[track_caller]
 pub fn down_write(sem: &RwSemaphore) {
     might_sleep();
+    sem.dep_map.acquire();
+    sem.sem.down_write();
+}
+
+/// For the second of two locks of one class: `subclass` tells it apart.
+pub const SINGLE_DEPTH_NESTING: u8 = 1;
+
+/// Locks for writing inside another lock of the same class.
+//= linux v7.3.4 kernel/locking/rwsem.c down_write_nested
+#[track_caller]
+pub fn down_write_nested(sem: &RwSemaphore, subclass: u8) {
+    might_sleep();
+    sem.dep_map.acquire_nested(subclass);
     sem.sem.down_write();
 }
 
@@ -88,8 +107,9 @@ pub fn down_write(sem: &RwSemaphore) {
 pub fn down_write_killable(sem: &RwSemaphore) -> KResult {
     might_sleep();
     if !fault("signal") {
+        sem.dep_map.acquire();
         sem.sem.down_write();
-    } else if !sem.sem.down_write_trylock() {
+    } else if !sem.dep_map.tried(sem.sem.down_write_trylock()) {
         return Err(EINTR);
     }
     Ok(())
@@ -99,14 +119,16 @@ pub fn down_write_killable(sem: &RwSemaphore) -> KResult {
 //= linux v7.3.4 kernel/locking/rwsem.c down_write_trylock
 #[track_caller]
 pub fn down_write_trylock(sem: &RwSemaphore) -> bool {
-    sem.sem.down_write_trylock()
+    sem.dep_map.tried(sem.sem.down_write_trylock())
 }
 
 /// Releases a read lock.
 //= linux v7.3.4 kernel/locking/rwsem.c up_read
 #[track_caller]
 pub fn up_read(sem: &RwSemaphore) {
-    if !sem.sem.up_read() {
+    if sem.sem.up_read() {
+        sem.dep_map.release();
+    } else {
         unbalanced(sem);
     }
 }
@@ -115,7 +137,9 @@ pub fn up_read(sem: &RwSemaphore) {
 //= linux v7.3.4 kernel/locking/rwsem.c up_write
 #[track_caller]
 pub fn up_write(sem: &RwSemaphore) {
-    if !sem.sem.up_write() {
+    if sem.sem.up_write() {
+        sem.dep_map.release();
+    } else {
         unbalanced(sem);
     }
 }
@@ -124,7 +148,9 @@ pub fn up_write(sem: &RwSemaphore) {
 //= linux v7.3.4 kernel/locking/rwsem.c downgrade_write
 #[track_caller]
 pub fn downgrade_write(sem: &RwSemaphore) {
-    if !sem.sem.downgrade_write() {
+    if sem.sem.downgrade_write() {
+        sem.dep_map.downgrade();
+    } else {
         unbalanced(sem);
     }
 }

@@ -70,6 +70,7 @@ pub(crate) fn with_task<R>(f: impl FnOnce(&mut TaskData) -> R) -> R {
 ///
 /// Whatever the last execution left (after a finding, tasks are abandoned where they stand) is dropped here.
 pub fn boot() {
+    crate::dep_map::begin();
     let old = with(std::mem::take);
     drop(old);
     let files = FilesStruct::new();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `struct ww_mutex` without an acquire context: a mutex (kernel/locking/ww_mutex.h, include/linux/ww_mutex.h).
 
+use crate::dep_map::{DepMap, Kind};
 use crate::preempt::might_sleep;
 use crate::report::{Report, Site, report};
 
@@ -8,13 +9,15 @@ use crate::report::{Report, Site, report};
 #[derive(Debug)]
 pub struct WwMutex {
     lock: explorer::sync::Mutex,
+    dep_map: DepMap,
     name: &'static str,
 }
 
 /// Initialises a mutex; `name` is its lock class.
 //= linux v7.3.4 include/linux/ww_mutex.h ww_mutex_init
 pub fn ww_mutex_init(name: &'static str) -> WwMutex {
-    WwMutex { lock: explorer::sync::Mutex::new(name), name }
+    let lock = explorer::sync::Mutex::new(name);
+    WwMutex { lock, dep_map: DepMap::new(Kind::Mutex, name, lock.object()), name }
 }
 
 /// Acquires the mutex outside of any context.
@@ -23,6 +26,7 @@ pub fn ww_mutex_init(name: &'static str) -> WwMutex {
 #[track_caller]
 pub fn ww_mutex_lock(lock: &WwMutex) {
     might_sleep();
+    lock.dep_map.acquire();
     lock.lock.lock();
 }
 
@@ -30,14 +34,16 @@ pub fn ww_mutex_lock(lock: &WwMutex) {
 //= linux v7.3.4 kernel/locking/mutex.c ww_mutex_trylock
 #[track_caller]
 pub fn ww_mutex_trylock(lock: &WwMutex) -> bool {
-    lock.lock.trylock()
+    lock.dep_map.tried(lock.lock.trylock())
 }
 
 /// Releases the mutex.
 //= linux v7.3.4 kernel/locking/mutex.c ww_mutex_unlock
 #[track_caller]
 pub fn ww_mutex_unlock(lock: &WwMutex) {
-    if !lock.lock.unlock() {
+    if lock.lock.unlock() {
+        lock.dep_map.release();
+    } else {
         report(Report::Warning {
             what: format!("bad unlock balance detected! ({})", lock.name),
             at: Site::here(),

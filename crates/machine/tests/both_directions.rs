@@ -71,7 +71,7 @@ static LOCK_TWICE: Revision = changed(RevisionOps { vfio_pci_ioctl_reset: reset_
 
 #[test]
 fn no_deadlock_breaks_when_the_lock_is_taken_twice() {
-    check("device-reset-against-map", &LOCK_TWICE, &["no-deadlock"]);
+    check("device-reset-against-map", &LOCK_TWICE, &["lock-order", "no-deadlock"]);
 }
 
 fn free_twice(vdev: Vdev) {
@@ -113,4 +113,20 @@ static KEPT: Revision = changed(RevisionOps { vfio_pci_ioctl_reset: reset_and_ke
 #[test]
 fn a_lock_kept_over_the_return_to_user_mode_is_a_warning_and_blocks_the_close() {
     check("device-reset-against-map", &KEPT, &["no-deadlock", "no-warning"]);
+}
+
+fn reset_with_the_locks_inverted(vdev: Vdev) -> KResult {
+    down_write(&vdev.memory_lock);
+    mutex_lock(&vdev.vdev.dev_set.lock);
+    mutex_unlock(&vdev.vdev.dev_set.lock);
+    up_write(&vdev.memory_lock);
+    (OPS.vfio_pci_ioctl_reset)(vdev)
+}
+
+static INVERTED: Revision =
+    changed(RevisionOps { vfio_pci_ioctl_reset: reset_with_the_locks_inverted, ..OPS });
+
+#[test]
+fn lock_order_breaks_when_the_close_takes_them_the_other_way_round_and_nothing_hangs() {
+    check("device-reset-against-map", &INVERTED, &["lock-order"]);
 }

@@ -187,7 +187,7 @@ pub(crate) fn copy_page_range(dst_vma: Kptr<VmAreaStruct>, src_vma: Kptr<VmAreaS
     let is_cow = src_vma.vm_flags.get() & (VM_SHARED | VM_MAYWRITE) == VM_MAYWRITE;
 
     mutex_lock(&dst_mm.page_table_lock);
-    mutex_lock(&src_mm.page_table_lock);
+    mutex_lock_nested(&src_mm.page_table_lock, SINGLE_DEPTH_NESTING);
     let mut copies = Vec::new();
     src_mm.mmu.change(start, end, |leaf| {
         let entry = if is_cow { leaf.entry & !_PAGE_RW } else { leaf.entry };
@@ -218,7 +218,7 @@ pub fn dup_mmap(mm: Kptr<MmStruct>, oldmm: Kptr<MmStruct>) -> KResult {
     let mut retval = Ok(());
 
     mmap_write_lock(oldmm);
-    mmap_write_lock(mm);
+    mmap_write_lock_nested(mm, SINGLE_DEPTH_NESTING);
     let mut at = 0;
     while let Some(mpnt) = find_vma(oldmm, at) {
         at = mpnt.vm_end.get();

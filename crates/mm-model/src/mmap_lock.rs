@@ -39,6 +39,14 @@ pub fn mmap_write_lock(mm: Kptr<MmStruct>) {
     mm_lock_seqcount_begin(mm);
 }
 
+/// Takes the lock of a second address space for writing, while that of another is held.
+//= linux v7.3.4 include/linux/mmap_lock.h mmap_write_lock_nested
+#[track_caller]
+pub fn mmap_write_lock_nested(mm: Kptr<MmStruct>, subclass: u8) {
+    down_write_nested(&mm.mmap_lock, subclass);
+    mm_lock_seqcount_begin(mm);
+}
+
 /// Drops all VMA locks that are held for writing.
 //= linux v7.3.4 include/linux/mmap_lock.h vma_end_write_all
 #[track_caller]

@@ -4,6 +4,7 @@
 //!
 //! Invariants are general: none knows of a bug.
 
+pub mod lock_order;
 pub mod no_access_to_dead_bar;
 pub mod no_deadlock;
 pub mod no_use_after_free;
@@ -34,6 +35,7 @@ pub static INVARIANTS: &[&Invariant] = &[
     &reset_restores_access::INVARIANT,
     &references_balance::INVARIANT,
     &no_deadlock::INVARIANT,
+    &lock_order::INVARIANT,
     &no_use_after_free::INVARIANT,
     &no_warning::INVARIANT,
 ];
