@@ -23,8 +23,8 @@ pub(crate) fn trace_of(run: &Run, found: &Found) -> Result<Columns, CliError> {
     Ok(columns(&replayed.trace, finding))
 }
 
-/// Breaks a sentence into lines of at most `width` characters, each behind `indent`. A text of several lines is laid out
-/// already, and only indented.
+/// Breaks a sentence into lines of at most `width` characters, each behind `indent`. A text of several lines is laid
+/// out already, and only indented.
 pub(crate) fn wrap(text: &str, indent: &str, width: usize) -> String {
     if text.contains('\n') {
         return self::indent(text, indent);
