@@ -2,12 +2,11 @@
 //! `explore`: one scenario on one revision.
 
 use machine::Run;
-use machine::columns::render;
 use serde::Serialize;
 
 use crate::cli::{Explore, Format};
-use crate::review::{FindingJson, ScenarioJson, finding_json, run_one, scenario_json, sentence};
-use crate::show::{indent, json, replay_command, trace_of, wrap};
+use crate::review::{FindingJson, ScenarioJson, finding_json, run_one, scenario_json};
+use crate::show::{WIDTH, how_far, json, witness, wrap};
 use crate::{CliError, Outcome, names};
 
 #[derive(Serialize)]
@@ -19,7 +18,7 @@ struct Document {
 }
 
 /// Carries the command out.
-pub(crate) fn explore(args: &Explore, _terminal: bool) -> Result<Outcome, CliError> {
+pub(crate) fn explore(args: &Explore) -> Result<Outcome, CliError> {
     let scenario = names::scenario(&args.scenario)?;
     let revision = names::revision(&args.revision)?;
     let run = run_one(scenario, revision)?;
@@ -40,9 +39,9 @@ pub(crate) fn explore(args: &Explore, _terminal: bool) -> Result<Outcome, CliErr
 
 fn text(run: &Run) -> Result<String, CliError> {
     let s = run.stats;
-    let how_far = if run.exhausted { "exhausted" } else { "NOT exhausted" };
+    let how_far = how_far(run.exhausted);
     let mut out = format!("{} on {}\n", run.scenario.name, run.revision.name);
-    out.push_str(&wrap(run.scenario.sentence, "  ", 110));
+    out.push_str(&wrap(run.scenario.sentence, "  ", WIDTH));
     out.push_str(&format!(
         "  {} executions, {how_far}; {} sleep-blocked; {} steps; {} rounds\n",
         s.executions, s.sleep_blocked, s.steps, s.rounds
@@ -57,14 +56,7 @@ fn text(run: &Run) -> Result<String, CliError> {
             found.executions,
             s.executions + s.sleep_blocked
         ));
-        out.push_str(&wrap(&sentence(&found.message), "  ", 110));
-        let columns = trace_of(run, found)?;
-        if columns.rows.iter().any(|row| row.step.is_some()) {
-            out.push('\n');
-            out.push_str(&indent(&render(&columns), "  "));
-        }
-        let command = replay_command(run.scenario.name, run.revision.name, &found.schedule);
-        out.push_str(&format!("\n  replay: {command}\n"));
+        out.push_str(&witness(run, found, "")?);
     }
     if run.findings.is_empty() {
         out.push_str("  every invariant holds\n");

@@ -41,7 +41,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, terminal: bool) -> Result<O
     match command {
         cli::Command::Review(args) => review::review(&args, terminal),
         cli::Command::List(args) => list::list(&args),
-        cli::Command::Explore(args) => explore::explore(&args, terminal),
+        cli::Command::Explore(args) => explore::explore(&args),
         cli::Command::Replay(args) => replay::replay(&args),
     }
 }

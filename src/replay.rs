@@ -7,8 +7,7 @@ use machine::review;
 use serde::Serialize;
 
 use crate::cli::{Format, Replay};
-use crate::review::sentence;
-use crate::show::{TraceJson, json, wrap};
+use crate::show::{TraceJson, WIDTH, json, sentence, wrap};
 use crate::{CliError, Outcome, names};
 
 #[derive(Serialize)]
@@ -66,14 +65,14 @@ pub(crate) fn replay(args: &Replay) -> Result<Outcome, CliError> {
             out.push_str(&render(&columns));
             out.push('\n');
             if let Some(early) = early {
-                out.push_str(&wrap(&sentence(&early), "", 110));
+                out.push_str(&wrap(&sentence(&early), "", WIDTH));
             }
             if findings.is_empty() {
                 out.push_str("no finding: every invariant holds in this execution\n");
             }
             for (invariant, message) in &findings {
                 out.push_str(&format!("{invariant} is violated\n"));
-                out.push_str(&wrap(&sentence(message), "  ", 110));
+                out.push_str(&wrap(&sentence(message), "  ", WIDTH));
             }
             out
         }

@@ -2,7 +2,6 @@
 //! `review`: every scenario on every revision, the verdict of each invariant, and each finding.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use machine::columns::render;
 use machine::invariants::INVARIANTS;
 use machine::review::Found;
 use machine::scenarios::SCENARIOS;
@@ -11,11 +10,8 @@ use serde::Serialize;
 use vfio_pci::{REVISIONS, Revision};
 
 use crate::cli::{Format, Review};
-use crate::show::{TraceJson, indent, json, replay_command, trace_of, wrap};
+use crate::show::{TraceJson, WIDTH, how_far, json, replay_command, trace_of, witness, wrap};
 use crate::{CliError, Outcome, names};
-
-/// Columns of running text.
-const WIDTH: usize = 110;
 
 /// Runs one scenario on one revision.
 pub(crate) fn run_one(scenario: &'static Scenario, revision: &'static Revision) -> Result<Run, CliError> {
@@ -119,7 +115,7 @@ fn text(reviewed: &[Reviewed]) -> Result<String, CliError> {
     let mut out = String::new();
     for r in reviewed {
         out.push_str(&format!("{} ({})  {}\n", r.revision.name, r.revision.id, r.revision.title));
-        let how_far = if r.exhausted() { "exhausted" } else { "NOT exhausted" };
+        let how_far = how_far(r.exhausted());
         for name in r.invariants() {
             let broken = r.broken_in(name);
             let verdict = if broken.is_empty() {
@@ -148,17 +144,8 @@ fn text(reviewed: &[Reviewed]) -> Result<String, CliError> {
 fn finding(revision: &Revision, number: usize, group: &Group<'_>) -> Result<String, CliError> {
     let Group { run, found, also } = group;
     let mut out = format!("{} finding {number}: {} is violated\n", revision.name, found.invariant);
-    out.push_str(&wrap(&sentence(&found.message), "  ", WIDTH));
-    out.push_str(&wrap(&format!("Scenario {}: {}", run.scenario.name, run.scenario.sentence), "  ", WIDTH));
-    let columns = trace_of(run, found)?;
-    if columns.rows.iter().any(|row| row.step.is_some()) {
-        out.push('\n');
-        out.push_str(&indent(&render(&columns), "  "));
-    }
-    out.push_str(&format!(
-        "\n  replay: {}\n",
-        replay_command(run.scenario.name, revision.name, &found.schedule)
-    ));
+    let scenario = format!("Scenario {}: {}", run.scenario.name, run.scenario.sentence);
+    out.push_str(&witness(run, found, &wrap(&scenario, "  ", WIDTH))?);
     for (run, found) in also {
         out.push_str(&format!(
             "  also:   {}\n",
@@ -167,18 +154,6 @@ fn finding(revision: &Revision, number: usize, group: &Group<'_>) -> Result<Stri
     }
     out.push('\n');
     Ok(out)
-}
-
-/// A message as a sentence: a capital at its beginning, a full stop at its end. A message that begins with the name of
-/// a sanitizer keeps it.
-pub(crate) fn sentence(message: &str) -> String {
-    if message.split(' ').next().is_some_and(|word| word.ends_with(':')) {
-        return message.to_string();
-    }
-    let mut chars = message.chars();
-    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
-    let stop = if message.ends_with('.') { "" } else { "." };
-    format!("{first}{}{stop}", chars.as_str())
 }
 
 #[derive(Serialize)]

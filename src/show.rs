@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Pieces of output that several commands share.
 
-use machine::columns::{Columns, columns};
+use machine::columns::{Columns, columns, render};
 use machine::review::Found;
 use machine::{Run, review};
 use serde::Serialize;
@@ -12,6 +12,28 @@ use crate::CliError;
 pub(crate) fn replay_command(scenario: &str, revision: &str, schedule: &explorer::Schedule) -> String {
     let program = if std::env::var_os("CARGO").is_some() { "cargo run --release --" } else { "dmabuf-sim" };
     format!("{program} replay {scenario} --revision {revision} '{schedule}'")
+}
+
+/// Columns of running text.
+pub(crate) const WIDTH: usize = 110;
+
+/// How far a search came, in words.
+pub(crate) fn how_far(exhausted: bool) -> &'static str {
+    if exhausted { "exhausted" } else { "NOT exhausted" }
+}
+
+/// A finding's sentence, its trace if it has steps, and the command that replays it.
+pub(crate) fn witness(run: &Run, found: &Found, between: &str) -> Result<String, CliError> {
+    let mut out = wrap(&sentence(&found.message), "  ", WIDTH);
+    out.push_str(between);
+    let columns = trace_of(run, found)?;
+    if columns.rows.iter().any(|row| row.step.is_some()) {
+        out.push('\n');
+        out.push_str(&indent(&render(&columns), "  "));
+    }
+    let command = replay_command(run.scenario.name, run.revision.name, &found.schedule);
+    out.push_str(&format!("\n  replay: {command}\n"));
+    Ok(out)
 }
 
 /// The trace of a finding, up to it.
@@ -45,6 +67,18 @@ pub(crate) fn wrap(text: &str, indent: &str, width: usize) -> String {
         out.push('\n');
     }
     out
+}
+
+/// A message as a sentence: a capital at its beginning, a full stop at its end. A message that begins with the name of
+/// a sanitizer keeps it.
+pub(crate) fn sentence(message: &str) -> String {
+    if message.split(' ').next().is_some_and(|word| word.ends_with(':')) {
+        return message.to_string();
+    }
+    let mut chars = message.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let stop = if message.ends_with('.') { "" } else { "." };
+    format!("{first}{}{stop}", chars.as_str())
 }
 
 /// Puts `indent` before each line.

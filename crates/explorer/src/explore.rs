@@ -288,7 +288,7 @@ pub(crate) fn rerun(
     strategy.begin();
     execute(&mut strategy, model).map_err(ExploreError::Diverged)?;
     let divergence = strategy.divergence().cloned();
-    let divergence = divergence.or_else(|| with(|e| other_objects(e, schedule, &config.name)));
+    let divergence = divergence.or_else(|| with(|e| other_objects(e, schedule, config)));
     if let (Some(d), false) = (&divergence, tolerant) {
         return Err(ExploreError::Diverged(d.clone()));
     }
@@ -313,10 +313,9 @@ pub(crate) fn rerun(
 }
 
 /// Whether the objects that the schedule makes scheduling points are those of the execution.
-fn other_objects(e: &Engine, schedule: &Schedule, name: &str) -> Option<Divergence> {
-    let config = Config::new(name);
+fn other_objects(e: &Engine, schedule: &Schedule, config: &Config) -> Option<Divergence> {
     let what = if e.promotions.is_empty() {
-        let named = schedule_of(e, &config).visible;
+        let named = schedule_of(e, config).visible;
         let lost = schedule.visible.iter().find(|v| !named.contains(v))?;
         format!("task {} creates no object number {}", lost.0.letter(), lost.1 + 1)
     } else {

@@ -5,12 +5,10 @@ use std::panic::Location;
 
 /// The text of the modelled code, by the end of its path.
 fn sources() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    [dmabuf::SOURCES, vfio_core::SOURCES, vfio_pci::SOURCES, importers::SOURCES, PCI_SOURCES, SOURCES]
+    [dmabuf::SOURCES, vfio_core::SOURCES, vfio_pci::SOURCES, importers::SOURCES, pci_model::SOURCES, SOURCES]
         .into_iter()
         .flatten()
 }
-
-const PCI_SOURCES: &[(&str, &str)] = pci_model::SOURCES;
 
 const SOURCES: &[(&str, &str)] =
     &[("machine/src/world.rs", include_str!("world.rs")), ("machine/src/acts.rs", include_str!("acts.rs"))];
