@@ -2,13 +2,10 @@
 //! The user clears memory space in the command register while an attached importer maps and reads; then sets it
 //! again, and a new importer must get in.
 
-use explorer::spawn;
-use importers::OnInvalidate;
-
-use crate::acts::*;
+use super::importer_maps_while;
+use crate::acts::{the_user_clears_command_mem, the_user_sets_command_mem};
 use crate::invariants::reset_restores_access::access_is_restored;
 use crate::scenario::{Expected, Scenario};
-use crate::world::World;
 
 /// See the module's words.
 pub(super) static SCENARIO: Scenario = Scenario {
@@ -25,15 +22,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
         "the IOMMU refuses the read",
     ],
     run: |revision| {
-        let w = World::open(revision);
-        let fd = the_user_exports_bar_0(w).expect("memory is enabled");
-        let importer = w.importer(0, OnInvalidate::Unmap);
-        the_importer_attaches(importer, fd).expect("the buffer is not revoked");
-
-        let user = spawn("user", move || the_user_clears_command_mem(w));
-        let peer = spawn("importer", move || the_importer_maps_reads_and_unmaps(importer));
-        user.join();
-        peer.join();
+        let (w, fd) = importer_maps_while(revision, the_user_clears_command_mem);
 
         the_user_sets_command_mem(w);
         access_is_restored(w, fd, "setting Memory Space Enable");

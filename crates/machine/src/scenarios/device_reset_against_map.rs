@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! As `command_memory_against_map`, but the user resets the device with VFIO_DEVICE_RESET.
 
-use explorer::spawn;
-use importers::OnInvalidate;
-
-use crate::acts::*;
+use super::importer_maps_while;
+use crate::acts::the_user_resets_the_device;
 use crate::invariants::reset_restores_access::access_is_restored;
 use crate::scenario::{Expected, Scenario};
-use crate::world::World;
 
 /// See the module's words.
 pub(super) static SCENARIO: Scenario = Scenario {
@@ -24,17 +21,9 @@ pub(super) static SCENARIO: Scenario = Scenario {
         "the IOMMU refuses the read",
     ],
     run: |revision| {
-        let w = World::open(revision);
-        let fd = the_user_exports_bar_0(w).expect("memory is enabled");
-        let importer = w.importer(0, OnInvalidate::Unmap);
-        the_importer_attaches(importer, fd).expect("the buffer is not revoked");
-
-        let user = spawn("user", move || {
+        let (w, fd) = importer_maps_while(revision, |w| {
             the_user_resets_the_device(w).expect("nobody else takes the device lock");
         });
-        let peer = spawn("importer", move || the_importer_maps_reads_and_unmaps(importer));
-        user.join();
-        peer.join();
 
         access_is_restored(w, fd, "VFIO_DEVICE_RESET");
         w.close(true);

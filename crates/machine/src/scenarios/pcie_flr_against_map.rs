@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! As `command_memory_against_map`, but the user resets the function through its PCIe capability, with memory enabled.
 
-use explorer::spawn;
-use importers::OnInvalidate;
-
-use crate::acts::*;
+use super::importer_maps_while;
+use crate::acts::the_user_starts_a_pcie_flr;
 use crate::invariants::reset_restores_access::access_is_restored;
 use crate::scenario::{Expected, Scenario};
-use crate::world::World;
 
 /// See the module's words.
 pub(super) static SCENARIO: Scenario = Scenario {
@@ -30,15 +27,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
         "the IOMMU refuses the read",
     ],
     run: |revision| {
-        let w = World::open(revision);
-        let fd = the_user_exports_bar_0(w).expect("memory is enabled");
-        let importer = w.importer(0, OnInvalidate::Unmap);
-        the_importer_attaches(importer, fd).expect("the buffer is not revoked");
-
-        let user = spawn("user", move || the_user_starts_a_pcie_flr(w));
-        let peer = spawn("importer", move || the_importer_maps_reads_and_unmaps(importer));
-        user.join();
-        peer.join();
+        let (w, fd) = importer_maps_while(revision, the_user_starts_a_pcie_flr);
 
         access_is_restored(w, fd, "a PCIe FLR");
         w.close(true);
