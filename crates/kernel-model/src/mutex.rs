@@ -88,3 +88,8 @@ pub fn mutex_unlock(lock: &Mutex) {
         });
     }
 }
+
+/// Whether the current task holds the mutex: what lockdep asserts.
+pub(crate) fn mutex_is_held(lock: &Mutex) -> bool {
+    explorer::holds(lock.lock.object(), None)
+}

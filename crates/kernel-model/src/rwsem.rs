@@ -60,14 +60,7 @@ pub fn down_read_interruptible(sem: &RwSemaphore) -> KResult {
 //= linux v7.3.4 kernel/locking/rwsem.c down_read_killable
 #[track_caller]
 pub fn down_read_killable(sem: &RwSemaphore) -> KResult {
-    might_sleep();
-    if !fault("signal") {
-        sem.dep_map.acquire_read();
-        sem.sem.down_read();
-    } else if !sem.dep_map.tried_read(sem.sem.down_read_trylock()) {
-        return Err(EINTR);
-    }
-    Ok(())
+    down_read_interruptible(sem)
 }
 
 /// Tries to lock for reading.
