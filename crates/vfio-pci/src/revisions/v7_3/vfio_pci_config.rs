@@ -343,9 +343,36 @@ fn vfio_find_cap_start(vdev: Vdev, mut pos: usize) -> usize {
 }
 
 //= linux v7.3.4 drivers/vfio/pci/vfio_pci_config.c vfio_fill_vconfig_bytes
-fn vfio_fill_vconfig_bytes(vdev: Vdev, bytes: &mut [u8; PCI_CFG_SPACE_SIZE], offset: usize, size: usize) {
-    for (i, byte) in bytes[offset..offset + size].iter_mut().enumerate() {
-        *byte = pci_read_config_byte(vdev.pdev, offset + i);
+fn vfio_fill_vconfig_bytes(
+    vdev: Vdev,
+    bytes: &mut [u8; PCI_CFG_SPACE_SIZE],
+    mut offset: usize,
+    mut size: usize,
+) {
+    let pdev = vdev.pdev;
+
+    /*
+     * Physical config space is read in the largest chunks that are possible: all fields are taken to support dword
+     * access.
+     */
+    while size != 0 {
+        let filled;
+
+        if size >= 4 && offset.is_multiple_of(4) {
+            let dword = pci_read_config_dword(pdev, offset);
+            bytes[offset..offset + 4].copy_from_slice(&dword.to_le_bytes());
+            filled = 4;
+        } else if size >= 2 && offset.is_multiple_of(2) {
+            let word = pci_read_config_word(pdev, offset);
+            bytes[offset..offset + 2].copy_from_slice(&word.to_le_bytes());
+            filled = 2;
+        } else {
+            bytes[offset] = pci_read_config_byte(pdev, offset);
+            filled = 1;
+        }
+
+        offset += filled;
+        size -= filled;
     }
 }
 
