@@ -161,7 +161,7 @@ fn the_program_has_the_documented_exit_status() {
 }
 
 #[test]
-fn the_readme_shows_real_output() {
+fn the_documents_show_real_output() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let review = ok(&[]).replace("cargo run --release --", "dmabuf-sim");
     let blocks: Vec<&str> =
@@ -169,4 +169,11 @@ fn the_readme_shows_real_output() {
     let verdicts = blocks[0].strip_prefix("$ cargo run --release\n").expect("the command comes first");
     assert!(review.starts_with(verdicts), "the verdicts of README.md are not those of the review");
     assert!(review.contains(blocks[1]), "the finding of README.md is not in the review");
+    let trace =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reading-a-trace.md")).unwrap();
+    let string = trace.lines().find(|l| l.starts_with("v1:")).expect("a replay string");
+    assert!(
+        review.contains(&format!("'{string}'")),
+        "{string} of docs/reading-a-trace.md is not in the review"
+    );
 }
